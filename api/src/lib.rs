@@ -1,0 +1,1 @@
+//! The inference API: one model, one process, drift noticed in the request path.

@@ -1,0 +1,3 @@
+//! Benchmarks, each beside what it is compared to.
+
+fn main() {}

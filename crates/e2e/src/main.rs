@@ -1,0 +1,3 @@
+//! End-to-end scenarios against the engine trait.
+
+fn main() {}

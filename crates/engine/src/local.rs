@@ -1,0 +1,205 @@
+//! Client of the local engine: JSON over loopback HTTP with the token from `.driftless/engine.json`.
+
+use crate::{Engine, EngineError, Run, Status};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{fmt, path::Path, time::Duration};
+
+/// Where the local engine listens; `.driftless/engine.json`, mode 0600, written by the engine.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Base address, e.g. `http://127.0.0.1:41234`.
+    pub address: String,
+    /// Bearer token; random at each start.
+    pub token: String,
+    /// Process id of the engine.
+    pub pid: u32,
+    /// The bare repository it follows.
+    pub git_url: String,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({}, pid {}, token hidden)", self.address, self.pid)
+    }
+}
+
+/// The local engine, seen from outside.
+#[derive(Debug)]
+pub struct LocalEngine {
+    endpoint: Endpoint,
+    agent: ureq::Agent,
+}
+
+impl LocalEngine {
+    /// Name of the endpoint file inside the state directory.
+    pub const ENDPOINT_FILE: &'static str = "engine.json";
+
+    /// Reads the endpoint file in `state` (the `.driftless` folder). Does not connect.
+    ///
+    /// # Errors
+    /// `Unreachable` when there is no (readable) endpoint file: no engine was started there.
+    pub fn open(state: &Path) -> Result<Self, EngineError> {
+        let path = state.join(Self::ENDPOINT_FILE);
+        let unreachable = |cause: String| EngineError::Unreachable {
+            engine: "local",
+            address: path.display().to_string(),
+            cause,
+        };
+        let text = std::fs::read_to_string(&path).map_err(|e| unreachable(e.to_string()))?;
+        let endpoint = serde_json::from_str(&text).map_err(|e| unreachable(e.to_string()))?;
+        Ok(Self::new(endpoint))
+    }
+
+    /// A client of a known endpoint.
+    pub fn new(endpoint: Endpoint) -> Self {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(10)))
+            .http_status_as_error(false)
+            .build();
+        LocalEngine {
+            endpoint,
+            agent: config.into(),
+        }
+    }
+
+    /// Where it listens.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Asks the engine to stop all it started and then itself.
+    ///
+    /// # Errors
+    /// `Unreachable` or `Refused`.
+    pub fn shutdown(&self) -> Result<(), EngineError> {
+        self.post("/v1/shutdown", &serde_json::json!({}))
+            .map(|_: serde_json::Value| ())
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, EngineError> {
+        let sent = self
+            .agent
+            .get(self.url(path))
+            .header("authorization", self.bearer())
+            .call();
+        self.read(&format!("GET {path}"), sent)
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, EngineError> {
+        let sent = self
+            .agent
+            .post(self.url(path))
+            .header("authorization", self.bearer())
+            .send_json(body);
+        self.read(&format!("POST {path}"), sent)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.endpoint.address)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.endpoint.token)
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        request: &str,
+        sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<T, EngineError> {
+        let mut response = sent.map_err(|e| EngineError::Unreachable {
+            engine: "local",
+            address: self.endpoint.address.clone(),
+            cause: e.to_string(),
+        })?;
+        let status = response.status();
+        let text = response
+            .body_mut()
+            .read_to_string()
+            .map_err(|e| EngineError::Answer {
+                request: request.to_owned(),
+                cause: e.to_string(),
+            })?;
+        if !status.is_success() {
+            #[derive(Deserialize)]
+            struct Said {
+                message: String,
+            }
+            let message = serde_json::from_str::<Said>(&text)
+                .map_or_else(|_| format!("{status} {text}"), |said| said.message);
+            return Err(EngineError::Refused {
+                request: request.to_owned(),
+                message,
+            });
+        }
+        serde_json::from_str(&text).map_err(|e| EngineError::Answer {
+            request: request.to_owned(),
+            cause: e.to_string(),
+        })
+    }
+}
+
+impl Engine for LocalEngine {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn status(&self) -> Result<Status, EngineError> {
+        self.get("/v1/status")
+    }
+
+    fn refresh(&self) -> Result<(), EngineError> {
+        self.post("/v1/refresh", &serde_json::json!({}))
+            .map(|_: serde_json::Value| ())
+    }
+
+    fn start_run(
+        &self,
+        template: &str,
+        args: &[String],
+        env: &[(String, String)],
+    ) -> Result<String, EngineError> {
+        let env: std::collections::BTreeMap<_, _> = env.iter().cloned().collect();
+        let run: Run = self.post(
+            "/v1/runs",
+            &serde_json::json!({"template": template, "args": args, "env": env}),
+        )?;
+        Ok(run.id)
+    }
+
+    fn run(&self, id: &str) -> Result<Run, EngineError> {
+        self.get(&format!("/v1/runs/{id}"))
+    }
+
+    fn logs(&self, of: &str, tail: usize) -> Result<Vec<String>, EngineError> {
+        self.get(&format!("/v1/logs/{of}?tail={tail}"))
+    }
+
+    fn address(&self, app: &str) -> Result<String, EngineError> {
+        let status = self.status()?;
+        status
+            .app(app)
+            .and_then(|found| found.address.clone())
+            .ok_or_else(|| EngineError::Refused {
+                request: format!("address of {app}"),
+                message: "no such application, or it has no address".to_owned(),
+            })
+    }
+
+    fn git_url(&self) -> Result<String, EngineError> {
+        Ok(self.endpoint.git_url.clone())
+    }
+
+    fn kill(&self, of: &str) -> Result<(), EngineError> {
+        self.post(&format!("/v1/kill/{of}"), &serde_json::json!({}))
+            .map(|_: serde_json::Value| ())
+    }
+
+    fn suspend(&self, app: &str, suspended: bool) -> Result<(), EngineError> {
+        self.post(
+            &format!("/v1/suspend/{app}"),
+            &serde_json::json!({"suspended": suspended}),
+        )
+        .map(|_: serde_json::Value| ())
+    }
+}

@@ -1,0 +1,1 @@
+//! The release file and the one commit that promotes it.

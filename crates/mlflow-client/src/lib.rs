@@ -1,0 +1,1 @@
+//! Thin typed client of MLflow REST: runs, logged models, registry, artifacts.

@@ -1,0 +1,1 @@
+//! CART random forest over linfa datasets, metrics, export to ONNX.

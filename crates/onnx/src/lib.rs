@@ -1,0 +1,1 @@
+//! ONNX-ML tree ensembles: write, read strictly, evaluate.

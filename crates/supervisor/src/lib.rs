@@ -1,0 +1,1 @@
+//! The local engine: renders the overlays at main and runs them as processes.

@@ -1,0 +1,3 @@
+//! The local engine: renders the overlays at main and runs them as processes.
+
+fn main() {}

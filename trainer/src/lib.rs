@@ -1,0 +1,1 @@
+//! The trainer: one subcommand per pipeline step.

@@ -1,0 +1,3 @@
+//! The trainer: one subcommand per pipeline step.
+
+fn main() {}

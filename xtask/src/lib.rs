@@ -1,0 +1,1 @@
+//! Everything a person or CI does in this repository.

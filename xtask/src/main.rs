@@ -1,0 +1,3 @@
+//! Everything a person or CI does in this repository.
+
+fn main() {}
