@@ -1,0 +1,94 @@
+//! What a person does to the repository: clone, look, revert, push. By the git program, as they would.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::{path::Path, process::Command};
+use tempfile::TempDir;
+
+/// A clone of its own.
+pub struct Person {
+    folder: TempDir,
+}
+
+impl Person {
+    /// Clones `main`.
+    pub fn clone_of(url: &str) -> Result<Person> {
+        let folder = TempDir::new()?;
+        git(folder.path(), &["clone", "--quiet", "--branch", "main", url, "."])?;
+        git(folder.path(), &["config", "user.name", "A Person"])?;
+        git(
+            folder.path(),
+            &["config", "user.email", "person@driftless.invalid"],
+        )?;
+        Ok(Person { folder })
+    }
+
+    /// Fetches and returns the head of `main` (full hex).
+    pub fn head(&self) -> Result<String> {
+        self.git(&["fetch", "--quiet", "origin", "main"])?;
+        self.git(&["reset", "--quiet", "--hard", "origin/main"])?;
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Subjects of the commits after `from` (exclusive) up to the head, newest first.
+    pub fn subjects_since(&self, from: &str) -> Result<Vec<String>> {
+        self.head()?;
+        let text = self.git(&["log", "--format=%s", &format!("{from}..HEAD")])?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Paths that a commit touches.
+    pub fn files_of(&self, commit: &str) -> Result<Vec<String>> {
+        let text = self.git(&["show", "--format=", "--name-only", commit])?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Reverts one commit, pushes, returns the new head.
+    pub fn revert(&self, commit: &str) -> Result<String> {
+        self.head()?;
+        self.git(&["revert", "--no-edit", commit])?;
+        self.push()
+    }
+
+    /// Rewrites a file by `change`, commits with `subject`, pushes, returns the new head.
+    pub fn edit(&self, path: &str, subject: &str, change: impl FnOnce(&str) -> String) -> Result<String> {
+        self.head()?;
+        let file = self.folder.path().join(path);
+        let before = std::fs::read_to_string(&file).with_context(|| path.to_owned())?;
+        let after = change(&before);
+        ensure!(before != after, "{path}: the edit changes nothing");
+        std::fs::write(&file, after)?;
+        self.git(&["commit", "--quiet", "-am", subject])?;
+        self.push()
+    }
+
+    /// Text of a file at the head.
+    pub fn read(&self, path: &str) -> Result<String> {
+        self.head()?;
+        std::fs::read_to_string(self.folder.path().join(path)).with_context(|| path.to_owned())
+    }
+
+    fn push(&self) -> Result<String> {
+        self.git(&["push", "--quiet", "origin", "HEAD:main"])?;
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    fn git(&self, args: &[&str]) -> Result<String> {
+        git(self.folder.path(), args)
+    }
+}
+
+fn git(folder: &Path, args: &[&str]) -> Result<String> {
+    let out = Command::new("git")
+        .current_dir(folder)
+        .args(args)
+        .output()
+        .context("the git program")?;
+    if !out.status.success() {
+        bail!(
+            "git {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&out.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+}

@@ -1,0 +1,162 @@
+//! What a retrain does, and what it refuses to do.
+
+use crate::world::{NOTICE, ROLLOUT, RUN, World, expect_exit, result_of};
+use anyhow::{Context, Result, ensure};
+use contract::names::{self, exit};
+use engine::RunPhase;
+use std::time::Duration;
+use traffic::{Load, Target};
+
+/// How far the instrument of the shifted world is off, by column.
+const SHIFT: [f64; 4] = [1.0, 2.0, 1.5, 0.5];
+
+pub fn nothing_new(world: &World) -> Result<Option<String>> {
+    let (head, versions) = (world.person.head()?, world.versions()?.len());
+    let run = world.train(&[], &[])?;
+    expect_exit(&run, exit::NOTHING_NEW)?;
+    ensure!(
+        run.attempts == 1,
+        "{} attempts for a run that had nothing to do",
+        run.attempts
+    );
+    ensure!(result_of(&run)?["status"] == "nothing-new", "{}", run.stdout);
+    ensure!(world.person.head()? == head, "a commit was made");
+    ensure!(world.versions()?.len() == versions, "a version was made");
+    Ok(None)
+}
+
+pub fn worse_refused(world: &World) -> Result<Option<String>> {
+    let (head, versions, before) = (world.person.head()?, world.versions()?.len(), world.info()?);
+    let run = world.train(&["--force", "--trees", "1", "--max-depth", "1"], &[])?;
+    expect_exit(&run, exit::REFUSED)?;
+    let result = result_of(&run)?;
+    ensure!(result["status"] == "refused", "{result}");
+    let reasons = result["reasons"].as_array().context("no reasons")?;
+    ensure!(
+        reasons.iter().any(|r| r.to_string().contains("accuracy")),
+        "the reasons do not name the accuracy: {result}"
+    );
+    ensure!(world.person.head()? == head, "Git was touched");
+    ensure!(
+        world.versions()?.len() == versions,
+        "a refused candidate became a version"
+    );
+    ensure!(world.info()? == before, "something else is live");
+    let refused = world.mlflow_runs("tags.`driftless.dev/gate` = 'refused'")?;
+    ensure!(
+        !refused.is_empty(),
+        "MLflow does not know of the refused candidate"
+    );
+    ensure!(
+        refused[0].to_string().contains("driftless.dev/gate-reasons"),
+        "MLflow has no reasons: {}",
+        refused[0]
+    );
+    Ok(None)
+}
+
+pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
+    let (head, before) = (world.person.head()?, world.info()?);
+    world.lives.borrow_mut().push(world.life()?);
+    let normal = world.first_batch()?;
+    let shifted = normal.shifted(SHIFT, 4, 1);
+    world.send(&normal.bodies())?;
+    let status = world.drift()?;
+    ensure!(
+        status["drift_detected"] == false,
+        "normal traffic is called drift: {status}"
+    );
+
+    let check = wait_monitor(world)?;
+    ensure!(
+        check.contains("No drift detected. Skipping retrain."),
+        "the monitor said: {check}"
+    );
+
+    world.send(&shifted.bodies()[..150])?;
+    let status = world.drift()?;
+    ensure!(
+        status["drift_detected"] == true,
+        "shifted traffic is not called drift: {status}"
+    );
+    world.add_batch(&shifted, "shifted")?;
+
+    let target = Target {
+        address: world.api.clone(),
+        path: "/predict".to_owned(),
+        bodies: shifted.bodies(),
+    };
+    let load = Load::open(&target, 1000, 8)?;
+    let check = wait_monitor(world)?;
+    ensure!(
+        check.contains("Drift detected! Triggering retrain pipeline..."),
+        "the monitor said: {check}"
+    );
+    let run = world.wait_for("the retrain to end", RUN, || {
+        let status = world.engine.status()?;
+        let run = status
+            .runs
+            .iter()
+            .find(|r| r.template == names::TRAINING)
+            .context("no training run")?
+            .clone();
+        ensure!(
+            matches!(run.phase, RunPhase::Succeeded | RunPhase::Failed) && run.stdout.contains("promoted"),
+            "{run:?}"
+        );
+        Ok(run)
+    })?;
+    expect_exit(&run, 0)?;
+    let commit = world.person.head()?;
+    world.wait_live(&commit)?;
+    std::thread::sleep(Duration::from_secs(1)); // the load goes on for a while on the new model
+    let report = load.stop();
+    ensure!(
+        report.failed == 0,
+        "{} of {} requests failed: {:?}",
+        report.failed,
+        report.sent,
+        report.failures
+    );
+    ensure!(report.sent > 1000, "only {} requests were sent", report.sent);
+
+    let subjects = world.person.subjects_since(&head)?;
+    ensure!(subjects.len() == 1, "not one commit but {subjects:?}");
+    let after = world.info()?;
+    let tag = after.image_tag.clone().unwrap_or_default();
+    ensure!(
+        subjects[0] == format!("promote({}): inference-api {tag}", world.engine.name()),
+        "{subjects:?}"
+    );
+    ensure!(
+        world.person.files_of(&commit)? == [world.release_file()],
+        "the promotion touches more than its file"
+    );
+    ensure!(
+        after.digests.model != before.digests.model,
+        "the same model is live"
+    );
+
+    world.send(&shifted.bodies()[..150])?;
+    let status = world.drift()?;
+    ensure!(
+        status["drift_detected"] == false,
+        "the shifted world is still called drift: {status}"
+    );
+    world.wait_for("the champion alias", ROLLOUT, || {
+        ensure!(
+            world.alias(names::ALIAS_CHAMPION)? == after.model_version,
+            "the champion is another"
+        );
+        Ok(())
+    })?;
+    Ok(None)
+}
+
+/// Runs the drift monitor once, as its schedule would, and returns what it said.
+fn wait_monitor(world: &World) -> Result<String> {
+    let id = world.engine.start_run(names::DRIFT_MONITOR, &[], &[])?;
+    let run = engine::wait_run(world.engine.as_ref(), &id, NOTICE, |_| {})?;
+    expect_exit(&run, 0)?;
+    Ok(format!("{}\n{}", run.log_tail.join("\n"), run.stdout))
+}

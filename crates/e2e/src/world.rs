@@ -1,0 +1,268 @@
+//! What a scenario can reach: the engine, the repository, the addresses, the data place.
+
+use crate::{dataset::Table, http::Http, person::Person};
+use anyhow::{Context, Result, bail, ensure};
+use contract::{ModelInfo, names};
+use engine::{Engine, LocalEngine, Run, RunPhase, Waited};
+use serde_json::{Value, json};
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Longest wait for a rollout, a run, or a probe to notice something.
+pub const ROLLOUT: Duration = Duration::from_secs(40);
+pub const RUN: Duration = Duration::from_secs(90);
+pub const NOTICE: Duration = Duration::from_secs(20);
+
+/// The running loop, seen from outside.
+pub struct World {
+    pub engine: Box<dyn Engine>,
+    pub http: Http,
+    pub person: Person,
+    pub api: String,
+    pub mlflow: String,
+    pub data_place: PathBuf,
+    pub state: PathBuf,
+    /// What models answered in their first lives, in order: for the scenarios that bring them back.
+    pub lives: RefCell<Vec<Life>>,
+}
+
+/// A model as its clients see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Life {
+    /// Answers to the 150 rows of the first batch, byte for byte.
+    pub answers: Vec<String>,
+    /// Every digest.
+    pub info: ModelInfo,
+}
+
+impl World {
+    /// The local engine's world in `state`.
+    pub fn local(state: &Path) -> Result<World> {
+        let state = std::path::absolute(state)?;
+        let engine: Box<dyn Engine> = Box::new(LocalEngine::open(&state)?);
+        let person = Person::clone_of(&engine.git_url()?)?;
+        let (api, mlflow) = (
+            engine.address(names::INFERENCE_API)?,
+            engine.address(names::MLFLOW)?,
+        );
+        Ok(World {
+            engine,
+            http: Http::new(),
+            person,
+            api,
+            mlflow,
+            data_place: state.join("data/iris"),
+            state,
+            lives: RefCell::default(),
+        })
+    }
+
+    /// What is live, by every digest.
+    pub fn info(&self) -> Result<ModelInfo> {
+        Ok(serde_json::from_value(
+            self.http.get(&format!("{}/model/info", self.api))?,
+        )?)
+    }
+
+    /// `/drift/status`.
+    pub fn drift(&self) -> Result<Value> {
+        self.http.get(&format!("{}/drift/status", self.api))
+    }
+
+    /// The answers to every row of the first batch, as the bytes on the wire less the drift flag
+    /// (which speaks of the traffic, not of the model).
+    pub fn answers(&self) -> Result<Vec<String>> {
+        let ask = |row: &(Vec<f64>, String)| {
+            let text = self
+                .http
+                .post_text(&format!("{}/predict", self.api), &json!({"features": row.0}))?;
+            Ok(text
+                .replace("\"drift_detected\":true", "")
+                .replace("\"drift_detected\":false", ""))
+        };
+        self.first_batch()?.rows.iter().map(ask).collect()
+    }
+
+    /// What is live now, as its clients see it.
+    pub fn life(&self) -> Result<Life> {
+        Ok(Life {
+            answers: self.answers()?,
+            info: self.info()?,
+        })
+    }
+
+    /// The batch every world starts with.
+    pub fn first_batch(&self) -> Result<Table> {
+        Table::read(&self.data_place.join("batch-0001.csv"))
+    }
+
+    /// Adds a batch under the next free number.
+    pub fn add_batch(&self, table: &Table, what: &str) -> Result<PathBuf> {
+        let taken = std::fs::read_dir(&self.data_place)?.count();
+        let path = self.data_place.join(format!("batch-{:04}-{what}.csv", taken + 1));
+        ensure!(!path.exists(), "{} is there already", path.display());
+        table.write(&path)?;
+        Ok(path)
+    }
+
+    /// Asks once, for every row given; errors are errors.
+    pub fn send(&self, bodies: &[String]) -> Result<()> {
+        for body in bodies {
+            self.http
+                .post_text(&format!("{}/predict", self.api), &serde_json::from_str(body)?)?;
+        }
+        Ok(())
+    }
+
+    /// A retrain through the engine, to its end, whatever that is.
+    pub fn train(&self, args: &[&str], env: &[(&str, &str)]) -> Result<Run> {
+        let id = self.start_training(args, env)?;
+        Ok(engine::wait_run(self.engine.as_ref(), &id, RUN, |_| {})?)
+    }
+
+    /// Starts a retrain.
+    pub fn start_training(&self, args: &[&str], env: &[(&str, &str)]) -> Result<String> {
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        let env: Vec<_> = env
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        Ok(self.engine.start_run(names::TRAINING, &args, &env)?)
+    }
+
+    /// Waits until exactly `commit` is live.
+    pub fn wait_live(&self, commit: &str) -> Result<Duration> {
+        match engine::wait_live(self.engine.as_ref(), names::INFERENCE_API, commit, ROLLOUT)? {
+            Waited::Live(after) => Ok(after),
+            Waited::Degraded(why) => bail!("release {commit} is degraded: {why}"),
+        }
+    }
+
+    /// Polls until `probe` gives a value; the last error is the message when the deadline passes.
+    pub fn wait_for<T>(
+        &self,
+        what: &str,
+        deadline: Duration,
+        mut probe: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        let start = Instant::now();
+        loop {
+            match probe() {
+                Ok(value) => return Ok(value),
+                Err(error) if start.elapsed() >= deadline => {
+                    return Err(error.context(format!("{what}: not within {} s", deadline.as_secs())));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    /// Version (as text) behind an alias in the registry.
+    pub fn alias(&self, alias: &str) -> Result<String> {
+        let url = format!(
+            "{}/api/2.0/mlflow/registered-models/alias?name={}&alias={alias}",
+            self.mlflow,
+            names::MODEL_NAME
+        );
+        let answer = self.http.get(&url)?;
+        answer["model_version"]["version"]
+            .as_str()
+            .map(str::to_owned)
+            .context("no version in the answer")
+    }
+
+    /// Versions in the registry, all of them.
+    pub fn versions(&self) -> Result<Vec<Value>> {
+        let filter = format!("name%3D%27{}%27", names::MODEL_NAME);
+        let url = format!(
+            "{}/api/2.0/mlflow/model-versions/search?filter={filter}&max_results=500",
+            self.mlflow
+        );
+        Ok(self.http.get(&url)?["model_versions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default())
+    }
+
+    /// Runs of the retrain experiment that `filter` selects.
+    pub fn mlflow_runs(&self, filter: &str) -> Result<Vec<Value>> {
+        let by_name = format!(
+            "{}/api/2.0/mlflow/experiments/get-by-name?experiment_name={}",
+            self.mlflow,
+            names::EXPERIMENT
+        );
+        let experiment = self.http.get(&by_name)?["experiment"]["experiment_id"].clone();
+        let body = json!({"experiment_ids": [experiment], "filter": filter, "max_results": 200});
+        let found = self
+            .http
+            .post(&format!("{}/api/2.0/mlflow/runs/search", self.mlflow), &body)?;
+        Ok(found["runs"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Path of the release file in the repository.
+    pub fn release_file(&self) -> String {
+        names::release_file(self.engine.name())
+    }
+
+    /// State and last log lines, for a failure's report.
+    pub fn diagnosis(&self) -> String {
+        let mut text = String::from("--- diagnosis\n");
+        match self.engine.status() {
+            Ok(status) => {
+                for app in &status.apps {
+                    text.push_str(&app.summary());
+                    text.push('\n');
+                }
+                if let Some(run) = status.runs.first() {
+                    text.push_str(&format!(
+                        "last run {} {:?} exit {:?}\n{}\n",
+                        run.id,
+                        run.phase,
+                        run.exit_code,
+                        run.log_tail.join("\n")
+                    ));
+                }
+            }
+            Err(error) => text.push_str(&format!("no status: {error}\n")),
+        }
+        if let Ok(lines) = self.engine.logs(names::INFERENCE_API, 10) {
+            text.push_str(&lines.join("\n"));
+        }
+        text
+    }
+}
+
+/// The JSON object a run printed last.
+pub fn result_of(run: &Run) -> Result<Value> {
+    let line = run.stdout.trim();
+    serde_json::from_str(line)
+        .or_else(|_| serde_json::from_str(line.lines().last().unwrap_or_default()))
+        .with_context(|| {
+            format!(
+                "run {} printed no JSON result: {line:?}; log: {:?}",
+                run.id, run.log_tail
+            )
+        })
+}
+
+/// Fails unless the run ended with this exit code.
+pub fn expect_exit(run: &Run, code: u8) -> Result<()> {
+    let expected = if code == 0 {
+        RunPhase::Succeeded
+    } else {
+        RunPhase::Failed
+    };
+    ensure!(
+        run.phase == expected && run.exit_code == Some(i32::from(code)),
+        "run {} ended {:?} with {:?}, expected {code}\nstdout: {}\nlog: {}",
+        run.id,
+        run.phase,
+        run.exit_code,
+        run.stdout,
+        run.log_tail.join("\n")
+    );
+    Ok(())
+}
