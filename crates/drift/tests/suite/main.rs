@@ -1,0 +1,7 @@
+//! Tests of the drift crate from outside, in one program so that they share the oracle.
+
+mod npy;
+mod oracle;
+mod properties;
+mod scipy;
+mod window;
