@@ -4,14 +4,20 @@
 //! their digest whenever they are written or read, and what is written appears whole or not at all.
 
 mod error;
+mod files;
 pub mod image;
 mod layer;
 mod layout;
+mod reference;
+#[cfg(feature = "registry")]
+mod registry;
 mod store;
 
 pub use error::Error;
 pub use layer::{Layer, LayerFiles};
 pub use layout::Layout;
+#[cfg(feature = "registry")]
+pub use registry::{Credentials, Registry, RegistryOptions};
 pub use store::{Descriptor, ImageStore};
 
 /// Opens the place that an image repository setting names: `oci-layout:/path` (created when
@@ -24,8 +30,14 @@ pub use store::{Descriptor, ImageStore};
 /// # Errors
 /// `Text` for an address that cannot be read, or the store's failure.
 pub fn open_store(address: &str) -> Result<Box<dyn ImageStore>, Error> {
-    match address.strip_prefix("oci-layout:") {
-        Some(path) => Ok(Box::new(Layout::open_or_create(path)?)),
-        None => todo!(),
+    if let Some(path) = address.strip_prefix("oci-layout:") {
+        return Ok(Box::new(Layout::open_or_create(path)?));
     }
+    #[cfg(feature = "registry")]
+    return Ok(Box::new(Registry::open(address, &RegistryOptions::from_env())?));
+    #[cfg(not(feature = "registry"))]
+    return Err(Error::Text {
+        text: address.to_owned(),
+        expected: "oci-layout:/path (this program was built without registries)",
+    });
 }
