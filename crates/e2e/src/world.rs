@@ -7,6 +7,7 @@ use engine::{Engine, LocalEngine, Run, RunPhase, Waited};
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
+    net::ToSocketAddrs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -115,6 +116,17 @@ impl World {
                 .post_text(&format!("{}/predict", self.api), &serde_json::from_str(body)?)?;
         }
         Ok(())
+    }
+
+    /// Load on `/predict` in the background, at a fixed rate over a number of connections.
+    pub fn load(&self, rate_per_s: f64, connections: usize, bodies: Vec<String>) -> Result<traffic::Running> {
+        let host = self
+            .api
+            .strip_prefix("http://")
+            .with_context(|| self.api.clone())?;
+        let address = host.to_socket_addrs()?.next().with_context(|| self.api.clone())?;
+        let target = traffic::Target::cycle(address, "/predict", bodies);
+        Ok(traffic::Load::open(rate_per_s, connections).start(&target)?)
     }
 
     /// A retrain through the engine, to its end, whatever that is.

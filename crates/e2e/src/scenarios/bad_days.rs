@@ -4,16 +4,11 @@ use crate::world::{NOTICE, World, expect_exit};
 use anyhow::{Context, Result, ensure};
 use contract::names::{self, exit};
 use std::{path::Path, process::Command};
-use traffic::{Load, Target};
+use traffic::FailureKind;
 
 pub fn api_killed(world: &World) -> Result<Option<String>> {
     let before = world.info()?;
-    let target = Target {
-        address: world.api.clone(),
-        path: "/predict".to_owned(),
-        bodies: world.first_batch()?.bodies(),
-    };
-    let load = Load::open(&target, 200, 4)?;
+    let load = world.load(200.0, 4, world.first_batch()?.bodies())?;
     let restarts = |world: &World| -> Result<u32> {
         let status = world.engine.status()?;
         let app = status.app(names::INFERENCE_API).context("gone")?.clone();
@@ -36,7 +31,7 @@ pub fn api_killed(world: &World) -> Result<Option<String>> {
     let refused: Vec<_> = report
         .failures
         .iter()
-        .filter(|f| f.to_string().contains("refused"))
+        .filter(|f| f.kind == FailureKind::Refused)
         .collect();
     ensure!(refused.is_empty(), "connections were refused: {refused:?}");
     // What was in the killed process's hands is lost and cannot be otherwise: one answer a connection.

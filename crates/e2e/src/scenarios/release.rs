@@ -5,7 +5,6 @@ use anyhow::{Context, Result, bail, ensure};
 use contract::names;
 use engine::{Health, Sync, Waited};
 use std::time::Duration;
-use traffic::{Load, Target};
 
 pub fn revert(world: &World) -> Result<Option<String>> {
     let Some(first_life) = world.lives.borrow().first().cloned() else {
@@ -71,12 +70,7 @@ pub fn cannot_start(world: &World) -> Result<Option<String>> {
         .1
         .to_owned();
 
-    let target = Target {
-        address: world.api.clone(),
-        path: "/predict".to_owned(),
-        bodies: world.first_batch()?.bodies(),
-    };
-    let load = Load::open(&target, 200, 4)?;
+    let load = world.load(200.0, 4, world.first_batch()?.bodies())?;
     // The trainer's image is a real image that is no server: started like the API, it ends at once.
     let bad = world.person.edit(
         &world.release_file(),

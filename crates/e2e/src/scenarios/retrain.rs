@@ -5,7 +5,6 @@ use anyhow::{Context, Result, ensure};
 use contract::names::{self, exit};
 use engine::RunPhase;
 use std::time::Duration;
-use traffic::{Load, Target};
 
 /// How far the instrument of the shifted world is off, by column.
 const SHIFT: [f64; 4] = [1.0, 2.0, 1.5, 0.5];
@@ -81,12 +80,7 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
     );
     world.add_batch(&shifted, "shifted")?;
 
-    let target = Target {
-        address: world.api.clone(),
-        path: "/predict".to_owned(),
-        bodies: shifted.bodies(),
-    };
-    let load = Load::open(&target, 1000, 8)?;
+    let load = world.load(1000.0, 8, shifted.bodies())?;
     let check = wait_monitor(world)?;
     ensure!(
         check.contains("Drift detected! Triggering retrain pipeline..."),
