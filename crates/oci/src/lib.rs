@@ -14,6 +14,7 @@ mod registry;
 mod store;
 
 pub use error::Error;
+pub use image::{Changes, ImageConfig};
 pub use layer::{Layer, LayerFiles};
 pub use layout::Layout;
 #[cfg(feature = "registry")]

@@ -130,7 +130,9 @@ impl<'a> Extractor<'a> {
             }
             _ => return Err(refused("a device, pipe or other special file")),
         }
-        self.written.insert(path);
+        // Its folders too: they now hold something that this layer's whiteouts must not remove.
+        self.written
+            .extend(path.ancestors().take(names.len()).map(Path::to_path_buf));
         Ok(())
     }
 
@@ -150,7 +152,6 @@ impl<'a> Extractor<'a> {
             }
             fs::create_dir(&path).map_err(Error::io("make folder", &path))?;
             self.modes.insert(path.clone(), 0o755);
-            self.written.insert(path.clone());
         }
         Ok(path)
     }

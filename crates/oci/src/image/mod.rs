@@ -21,13 +21,8 @@ use std::collections::BTreeMap;
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// Docker's older twins of the types above, still what many registries hold.
+/// Docker's older twin of the manifest, still what many registries hold.
 pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-#[cfg_attr(
-    not(feature = "registry"),
-    expect(unused, reason = "only a registry is told what is accepted")
-)]
-pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// How an image's process is started: the `config` object of an image configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ pub use address::{Credentials, RegistryOptions};
 
 use crate::{
     Descriptor, Error, ImageStore,
-    image::{DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST},
+    image::{DOCKER_MANIFEST, INDEX, MANIFEST},
     reference::{Pointer, Reference},
 };
 use address::Address;
@@ -16,6 +16,7 @@ use oci_client::Reference as Target;
 use serde_json::{Map, Value};
 use wire::Wire;
 
+const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// Every kind of manifest this crate can read.
 const ACCEPTED: [&str; 4] = [MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX];
 
@@ -31,7 +32,7 @@ impl Registry {
     ///
     /// # Errors
     /// `Text` for an address that cannot be read or would be plain http where that is not allowed;
-    /// `Registry` where TLS is needed and no CA certificates are installed.
+    /// `Registry` where no CA certificates are installed.
     pub fn open(address: &str, options: &RegistryOptions) -> Result<Self, Error> {
         let address = Address::parse(address, &options.plain_http)?;
         let wire = Wire::new(&address, &options.credentials)?;

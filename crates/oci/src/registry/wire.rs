@@ -5,7 +5,7 @@ use super::address::{Address, Credentials};
 use crate::Error;
 use oci_client::{
     Client, Reference,
-    client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol},
+    client::{ClientConfig, ClientProtocol},
     errors::{OciDistributionError as Fault, OciErrorCode},
     manifest::OciDescriptor,
     secrets::RegistryAuth,
@@ -48,6 +48,14 @@ impl Wire {
             registry: host.clone(),
             reason,
         };
+        // oci-client builds a default TLS client whatever its configuration says, and panics where
+        // that fails: on a machine without CA certificates, be it for plain http. So ask first.
+        reqwest::Client::builder().build().map_err(|error| {
+            failed(format!(
+                "{} (install ca-certificates, or set SSL_CERT_FILE)",
+                chain(&error)
+            ))
+        })?;
         let mut config = ClientConfig {
             connect_timeout: Some(CONNECT),
             read_timeout: Some(READ),
@@ -56,12 +64,6 @@ impl Wire {
         };
         if address.plain_http {
             config.protocol = ClientProtocol::HttpsExcept(vec![host.clone()]);
-            // Without any root the TLS client cannot be built on a machine that has no CA bundle,
-            // though plain http needs none. An empty bundle builds, and trusts nobody.
-            config.tls_certs_only = vec![Certificate {
-                encoding: CertificateEncoding::Pem,
-                data: Vec::new(),
-            }];
         }
         let auth = match credentials {
             Credentials::Anonymous => RegistryAuth::Anonymous,
