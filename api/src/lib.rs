@@ -1,1 +1,29 @@
 //! The inference API: one model, one process, drift noticed in the request path.
+//!
+//! [`server::serve`] is the whole life of a process; [`App::answer`] is the whole life of a
+//! request. Nothing here writes anywhere: what it knows it was given at start, what it learns
+//! it tells when asked.
+
+mod app;
+pub mod config;
+mod drift_watch;
+pub mod error;
+mod exchange;
+pub mod load;
+pub mod logs;
+mod metrics;
+pub mod openapi;
+mod predict;
+mod process;
+mod request_id;
+mod routes;
+mod served;
+pub mod server;
+mod state;
+
+pub use app::App;
+pub use config::Config;
+pub use exchange::Exchange;
+pub use served::Served;
+pub use server::{Sockets, serve};
+pub use state::State;

@@ -1,3 +1,49 @@
-//! The inference API: one model, one process, drift noticed in the request path.
+//! Reads the configuration, starts, stops; nothing else.
 
-fn main() {}
+use inference_api::{Config, Sockets, logs, serve};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let config = Config::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let _flush = match logs::start(&config.logs) {
+        Ok(flush) => flush,
+        Err(error) => {
+            eprintln!("inference-api: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    tracing::info!(event = "start", version = env!("CARGO_PKG_VERSION"), config = ?config, "starting");
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(event = "stop", error = format!("{error:#}"), "cannot serve");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.workers())
+        // Loading and exact drift statistics; nothing else blocks.
+        .max_blocking_threads(2)
+        .thread_name("serve")
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let sockets = Sockets::open(&config.listen)?;
+        let stop = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        serve(config, sockets, stop).await
+    });
+    // Whatever is left (a model still loading, probes) has no claim on the exit.
+    runtime.shutdown_background();
+    result
+}

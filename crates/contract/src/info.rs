@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// What the serving process has loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ModelInfo {
     /// Registered name.
     pub name: String,
@@ -44,6 +45,7 @@ pub struct ModelInfo {
 
 /// Digests of what is loaded. Equal digests mean equal predictions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Digests {
     /// Of `model.onnx`.
     pub model: String,

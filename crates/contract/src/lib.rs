@@ -12,5 +12,5 @@ pub mod tag;
 pub use digest::sha256_hex;
 pub use info::ModelInfo;
 pub use manifest::Manifest;
-pub use predict::{ErrorBody, Prediction, Predictions};
+pub use predict::{ErrorBody, PredictRequest, Prediction, Predictions};
 pub use tag::Tag;

@@ -8,6 +8,7 @@ pub const FORMAT: u32 = 1;
 
 /// What a model predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
     /// A class index with a probability for each class.
@@ -18,6 +19,7 @@ pub enum Task {
 
 /// One input column, in the order of the model's input tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Feature {
     /// Column name in the training data.
@@ -32,6 +34,7 @@ pub struct Feature {
 
 /// One file of the dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DatasetFile {
     /// File name (last path segment) or address.
@@ -44,6 +47,7 @@ pub struct DatasetFile {
 
 /// What the model learnt from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
     /// `sha256:<hex>` over target, task, missing policy and the ordered digests of the files.

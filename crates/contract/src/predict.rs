@@ -2,10 +2,41 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Body of a request with one row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OneRow {
+    /// Feature values in the model's order.
+    pub features: Vec<f64>,
+}
+
+/// Body of a request with many rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ManyRows {
+    /// One array of feature values for each row.
+    pub instances: Vec<Vec<f64>>,
+}
+
+/// Body of `POST /predict`: one row or many.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(untagged)]
+pub enum PredictRequest {
+    /// Answered by one [`Prediction`].
+    One(OneRow),
+    /// Answered by [`Predictions`].
+    Many(ManyRows),
+}
+
 /// Answer for one row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Prediction {
     /// Class index (an integer) or the predicted number.
+    #[cfg_attr(feature = "openapi", schema(value_type = f64))]
     pub prediction: serde_json::Number,
     /// Name of that class, where classes have names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -21,6 +52,7 @@ pub struct Prediction {
 
 /// Answer for many rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Predictions {
     /// One for each instance, in order.
     pub predictions: Vec<Prediction>,
@@ -28,6 +60,7 @@ pub struct Predictions {
 
 /// Every error of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// Stable word, e.g. `feature_count`.
     pub code: String,

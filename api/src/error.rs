@@ -1,0 +1,145 @@
+//! Every error a client can meet: a code word, a status, a message for a person.
+//!
+//! 400 is for what is not JSON (or not HTTP), 422 for JSON that is not what the model takes:
+//! the first is mended in the client's code, the second in its data.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use contract::ErrorBody;
+use std::borrow::Cow;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $name:ident = $word:literal, $status:ident;)*) => {
+        /// The closed set of code words; also the label values of `prediction_errors_total`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $($(#[doc = $doc])* $name,)* }
+
+        impl Code {
+            /// All of them, in declaration order (`code as usize` is the index).
+            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
+
+            /// The stable word in bodies, logs and metrics.
+            pub fn word(self) -> &'static str {
+                match self { $(Code::$name => $word,)* }
+            }
+
+            /// The status it is answered with.
+            pub fn status(self) -> StatusCode {
+                match self { $(Code::$name => StatusCode::$status,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not valid JSON: syntax, NaN, bytes that are not UTF-8.
+    InvalidJson = "invalid_json", BAD_REQUEST;
+    /// No body at all.
+    EmptyBody = "empty_body", BAD_REQUEST;
+    /// Not valid HTTP, or the body ended early.
+    MalformedRequest = "malformed_request", BAD_REQUEST;
+    /// No such path.
+    NotFound = "not_found", NOT_FOUND;
+    /// The path exists, the method does not.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
+    /// Head or body did not arrive in time.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
+    /// Body over the limit.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE;
+    /// Address over the limit.
+    UriTooLong = "uri_too_long", URI_TOO_LONG;
+    /// Not `application/json`, or compressed.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
+    /// Head over the limit.
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE;
+    /// JSON, but not an object.
+    NotAnObject = "not_an_object", UNPROCESSABLE_ENTITY;
+    /// Neither `features` nor `instances`.
+    MissingField = "missing_field", UNPROCESSABLE_ENTITY;
+    /// Another field.
+    UnknownField = "unknown_field", UNPROCESSABLE_ENTITY;
+    /// The same field twice.
+    DuplicateField = "duplicate_field", UNPROCESSABLE_ENTITY;
+    /// `features` and `instances` in one request.
+    ConflictingFields = "conflicting_fields", UNPROCESSABLE_ENTITY;
+    /// A row, or the list of rows, is not an array.
+    NotAnArray = "not_an_array", UNPROCESSABLE_ENTITY;
+    /// A value is a string, null, a boolean, an array or an object.
+    NotANumber = "not_a_number", UNPROCESSABLE_ENTITY;
+    /// A number that float32 cannot hold.
+    NumberOutOfRange = "number_out_of_range", UNPROCESSABLE_ENTITY;
+    /// A row of the wrong length.
+    FeatureCount = "feature_count", UNPROCESSABLE_ENTITY;
+    /// `instances` is empty.
+    EmptyBatch = "empty_batch", UNPROCESSABLE_ENTITY;
+    /// `instances` is over the limit.
+    TooManyInstances = "too_many_instances", UNPROCESSABLE_ENTITY;
+    /// The model answered NaN or infinity.
+    PredictionNotFinite = "prediction_not_finite", INTERNAL_SERVER_ERROR;
+    /// A defect of ours.
+    Internal = "internal", INTERNAL_SERVER_ERROR;
+    /// Too many requests in flight.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE;
+    /// The model has not answered yet.
+    NotReady = "not_ready", SERVICE_UNAVAILABLE;
+    /// SIGTERM came; readiness only, requests are still answered.
+    Draining = "draining", SERVICE_UNAVAILABLE;
+    /// The client hung up; counted, never seen by it.
+    ClientClosed = "client_closed", BAD_REQUEST;
+}
+
+/// One refusal. The message may quote the client's values, so it goes to the client alone, never to the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// Which.
+    pub code: Code,
+    /// Names field, value and what was expected.
+    pub message: Cow<'static, str>,
+}
+
+impl ApiError {
+    /// An error with its words.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        ApiError {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// The JSON body.
+    pub fn body(&self, request_id: &str) -> Vec<u8> {
+        let body = ErrorBody {
+            code: self.code.word().to_owned(),
+            message: self.message.clone().into_owned(),
+            request_id: request_id.to_owned(),
+        };
+        serde_json::to_vec(&body).expect("three strings are always JSON")
+    }
+
+    /// The whole answer but for the headers that every answer gets.
+    pub fn answer(&self, request_id: &str) -> Response<Body> {
+        let mut answer = Response::new(Body::from(self.body(request_id)));
+        *answer.status_mut() = self.code.status();
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.code.status() == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        answer
+    }
+}
+
+/// Handlers do not know the request id: the error rides in the extensions, and
+/// [`crate::App::answer`] writes the body.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> axum::response::Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.code.status();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,195 @@
+//! A model directory or file to something that serves, or a refusal by name.
+//!
+//! What was promoted is what answers: every digest of the manifest is recomputed, its schema is
+//! held against the graph, and its golden rows are asked again. A plain ONNX file has no manifest;
+//! it must then at least answer one row with finite numbers.
+
+mod checks;
+mod files;
+
+use crate::{config::Config, drift_watch::DriftWatch, served::Served};
+use contract::{Manifest, info::Digests, manifest::Feature, manifest::Task, names, sha256_hex};
+use onnx::Model;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Why a model is not served.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum LoadError {
+    #[error("cannot read {path}: {cause}")]
+    Read { path: PathBuf, cause: std::io::Error },
+    #[error("{path} has {bytes} bytes, expected at most {most}")]
+    TooLarge { path: PathBuf, bytes: u64, most: u64 },
+    #[error(
+        "{directory} has no manifest.json: not a model directory (to serve a plain ONNX file, name the file itself)"
+    )]
+    NoManifest { directory: PathBuf },
+    #[error("{path} is not a manifest: {cause}")]
+    Manifest { path: PathBuf, cause: serde_json::Error },
+    #[error("{path} has format {found}, this version reads format {expected}")]
+    Format {
+        path: PathBuf,
+        found: u32,
+        expected: u32,
+    },
+    #[error(
+        "digest of {path} is {found}, the manifest says {expected}: the file is not the one that was trained"
+    )]
+    Digest {
+        path: PathBuf,
+        found: String,
+        expected: String,
+    },
+    #[error("{path} is not a model that can be served: {cause}")]
+    Onnx { path: PathBuf, cause: onnx::ReadError },
+    #[error("the model takes {model} features, the manifest names {manifest}")]
+    FeatureCount { model: usize, manifest: usize },
+    #[error("the model answers with {model} classes, the manifest names {manifest}")]
+    ClassCount { model: usize, manifest: usize },
+    #[error("the manifest's task is {manifest:?}, the model's graph is for {model:?}")]
+    Task { manifest: Task, model: Task },
+    #[error("manifest field {field}: {problem}")]
+    Field { field: String, problem: String },
+    #[error("the drift reference {path}: {problem}")]
+    Reference { path: PathBuf, problem: String },
+    #[error("golden row {row}: {what} is {found}, was {expected} when the model was made")]
+    Golden {
+        row: usize,
+        what: String,
+        found: f64,
+        expected: f64,
+    },
+    #[error("the model answers {row:?} with {score}, which is not a finite number")]
+    NotFinite { row: Vec<f32>, score: f32 },
+}
+
+/// Loads what the configuration names and lets it answer once.
+///
+/// # Errors
+/// A [`LoadError`] for whatever does not fit; nothing is served in part.
+pub fn load(config: &Config) -> Result<Served, LoadError> {
+    let path = &config.model;
+    let metadata = std::fs::metadata(path).map_err(|cause| LoadError::Read {
+        path: path.clone(),
+        cause,
+    })?;
+    let (directory, model_path) = if metadata.is_dir() {
+        (path.clone(), path.join(names::MODEL_FILE))
+    } else {
+        (path.parent().unwrap_or(Path::new("")).to_owned(), path.clone())
+    };
+    let manifest_path = directory.join(names::MANIFEST_FILE);
+    let manifest_bytes = files::read_if_present(&manifest_path, files::MANIFEST_MOST)?;
+    if manifest_bytes.is_none() && metadata.is_dir() {
+        return Err(LoadError::NoManifest { directory });
+    }
+    let model_bytes = files::read(&model_path, onnx::MAX_BYTES as u64)?;
+    let model_digest = sha256_hex(&model_bytes);
+    let compile = || {
+        Model::read(&model_bytes).map_err(|cause| LoadError::Onnx {
+            path: model_path.clone(),
+            cause,
+        })
+    };
+    let Some(manifest_bytes) = manifest_bytes else {
+        return plain(config, &model_path, compile()?, model_digest);
+    };
+    let manifest = files::manifest(&manifest_path, &manifest_bytes)?;
+    if manifest.model_digest != model_digest {
+        return Err(LoadError::Digest {
+            path: model_path,
+            found: model_digest,
+            expected: manifest.model_digest,
+        });
+    }
+    let model = compile()?;
+    checks::schema(&manifest, &model)?;
+    checks::golden_rows(&manifest, &model)?;
+    checks::answers(&model, &checks::middle_row(&manifest.features))?;
+    let reference = files::reference(&directory, &manifest)?;
+    let drift = reference.map(|reference| DriftWatch::new(Arc::new(reference), &config.drift));
+    let info = from_manifest(config, &manifest, sha256_hex(&manifest_bytes));
+    let named = manifest.class_names().is_some();
+    Ok(Served::new(model, info, named, drift))
+}
+
+fn from_manifest(config: &Config, manifest: &Manifest, manifest_digest: String) -> contract::ModelInfo {
+    let version = manifest.model_version.map(|version| version.to_string());
+    contract::ModelInfo {
+        name: config.name.clone().unwrap_or_else(|| manifest.name.clone()),
+        model_version: version.unwrap_or_else(|| short(&manifest.model_digest)),
+        run_id: manifest.run_id.clone(),
+        task: manifest.task,
+        algorithm: manifest.algorithm.clone(),
+        features: manifest.features.clone(),
+        classes: manifest.classes.clone(),
+        metrics: manifest.metrics.clone(),
+        dataset: Some(manifest.dataset.clone()),
+        drift_reference_sources: manifest
+            .drift_reference
+            .iter()
+            .flat_map(|r| r.sources.clone())
+            .collect(),
+        digests: Digests {
+            model: manifest.model_digest.clone(),
+            manifest: Some(manifest_digest),
+            drift_reference: manifest.drift_reference.as_ref().map(|r| r.digest.clone()),
+            schema: Some(manifest.schema_digest()),
+            dataset: Some(manifest.dataset.digest.clone()),
+            image: config.release.digest.clone(),
+        },
+        code_commit: Some(manifest.code_commit.clone()),
+        image_tag: config.release.tag.clone(),
+    }
+}
+
+/// A model of somebody else's: names by position, no reference to hold its traffic against.
+fn plain(config: &Config, path: &Path, model: Model, digest: String) -> Result<Served, LoadError> {
+    checks::answers(&model, &vec![0.0; model.features()])?;
+    let feature = |index| Feature {
+        name: format!("feature_{index}"),
+        dtype: "float64".to_owned(),
+        min: f64::from(f32::MIN),
+        max: f64::from(f32::MAX),
+    };
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let classifier = model.is_classifier();
+    let info = contract::ModelInfo {
+        name: config
+            .name
+            .clone()
+            .or(stem)
+            .unwrap_or_else(|| names::MODEL_NAME.to_owned()),
+        model_version: short(&digest),
+        run_id: None,
+        task: if classifier {
+            Task::Classification
+        } else {
+            Task::Regression
+        },
+        algorithm: "onnx".to_owned(),
+        features: (0..model.features()).map(feature).collect(),
+        classes: (0..if classifier { model.outputs() } else { 0 })
+            .map(|class| class.to_string())
+            .collect(),
+        metrics: Default::default(),
+        dataset: None,
+        drift_reference_sources: Vec::new(),
+        digests: Digests {
+            model: digest,
+            image: config.release.digest.clone(),
+            ..Digests::default()
+        },
+        code_commit: None,
+        image_tag: config.release.tag.clone(),
+    };
+    Ok(Served::new(model, info, false, None))
+}
+
+/// First 12 hex digits of a digest: enough to tell versions apart where there is no number.
+fn short(digest: &str) -> String {
+    digest.trim_start_matches("sha256:").chars().take(12).collect()
+}

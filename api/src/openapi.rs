@@ -1,0 +1,126 @@
+//! The OpenAPI 3.1 document, generated from the handlers and the shared bodies.
+
+use crate::{predict, routes};
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderValue, Response, header},
+};
+use serde::Serialize;
+use std::{collections::BTreeMap, sync::OnceLock};
+use utoipa::{OpenApi, ToSchema};
+
+/// The document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Driftless inference API",
+        description = "One model, one process. Answers carry whether the latest traffic still looks like what the model learnt from.\n\nEvery error is JSON with a stable `code`, a `message` for a person and the `request_id`, which is also in the header `x-request-id` of every answer (your own is kept when it is 1 to 64 of `A-Z a-z 0-9 . _ -`). 400 is for what is not JSON, 422 for JSON that the model does not take.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/")),
+    tags(
+        (name = "predictions", description = "What the model is for"),
+        (name = "model", description = "What is live, and whether it still fits"),
+        (name = "operation", description = "For probes, scrapers and people on call"),
+        (name = "documents", description = "This description")
+    ),
+    paths(
+        predict::answer,
+        routes::model::info,
+        routes::drift::status,
+        routes::health::health,
+        routes::health::livez,
+        routes::health::readyz,
+        routes::metrics::metrics,
+        document,
+        routes::docs::docs
+    )
+)]
+struct Document;
+
+/// Answer of `/predict`: one prediction for `features`, a list for `instances`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum PredictAnswer {
+    /// For `features`.
+    One(contract::Prediction),
+    /// For `instances`.
+    Many(contract::Predictions),
+}
+
+/// Answer of `/health`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthBody {
+    /// `healthy`; anything else is an error answer.
+    pub status: String,
+    /// Since the process started.
+    pub uptime_seconds: f64,
+    /// Requests answered; probes and scrapes are not counted.
+    pub requests_served: u64,
+    /// Now, UTC, RFC 3339.
+    pub timestamp: String,
+}
+
+/// Answer of the probes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatusBody {
+    /// `alive` or `ready`.
+    pub status: String,
+}
+
+/// Answer of `/drift/status`; the drift crate writes it, this describes it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DriftStatusBody {
+    /// Whether any feature drifts.
+    pub drift_detected: bool,
+    /// Why there is no verdict yet, e.g. `Collecting samples (3/100)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// A feature drifts when its p-value is below this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// Rows in the window.
+    pub samples: u64,
+    /// By `feature_0`, `feature_1`, … in the model's order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<BTreeMap<String, FeatureDriftBody>>,
+}
+
+/// The test of one feature.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FeatureDriftBody {
+    /// Column name in the training data.
+    pub name: String,
+    /// Largest distance of the two distribution functions, 0 to 1.
+    pub ks_stat: f64,
+    /// Two-sided p-value, exact for up to 10,000 rows a side.
+    pub p_value: f64,
+    /// Whether the p-value is below the threshold.
+    pub drift: bool,
+    /// Value at which the distributions are furthest apart.
+    pub location: f64,
+    /// 1 where the window's values are larger there, else -1.
+    pub sign: i8,
+}
+
+/// The document as JSON, pretty-printed; also the content of `api/openapi.json`.
+pub fn json() -> &'static str {
+    static JSON: OnceLock<String> = OnceLock::new();
+    JSON.get_or_init(|| {
+        Document::openapi()
+            .to_pretty_json()
+            .expect("the document is plain data")
+            + "\n"
+    })
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "documents", summary = "This description, for programs",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+pub async fn document() -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::from_static(json().as_bytes())));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

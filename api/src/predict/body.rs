@@ -1,0 +1,90 @@
+//! Reading a request body within bounds. The deadline is the connection's, see [`crate::server`].
+
+use crate::error::{ApiError, Code};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, header},
+};
+use hyper::body::Body as HttpBody;
+use std::{future::poll_fn, pin::Pin};
+
+/// Most bytes of a refused body that are read and thrown away, so that the client, still sending,
+/// gets to read the answer instead of a reset. A client that sends more is cut off.
+const DISCARD_MOST: usize = 64 << 20;
+
+/// The whole body, at most `most` bytes.
+pub async fn read<B>(mut body: B, headers: &HeaderMap, most: usize) -> Result<Bytes, ApiError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let too_large = || {
+        ApiError::new(
+            Code::BodyTooLarge,
+            format!("the body is larger than {most} bytes, the most that is taken"),
+        )
+    };
+    let stated = body.size_hint().exact().unwrap_or(0);
+    if stated > most as u64 {
+        discard(body, headers).await;
+        return Err(too_large());
+    }
+    // Nearly every body comes in one piece and is used where hyper read it, without a copy.
+    let Some(first) = next(&mut body).await? else {
+        return Ok(Bytes::new());
+    };
+    if body.is_end_stream() && first.len() <= most {
+        return Ok(first);
+    }
+    let mut whole = Vec::with_capacity((stated as usize).max(first.len()));
+    whole.extend_from_slice(&first);
+    while whole.len() <= most {
+        match next(&mut body).await? {
+            Some(piece) => whole.extend_from_slice(&piece),
+            None => return Ok(whole.into()),
+        }
+    }
+    drop(whole);
+    discard(body, headers).await;
+    Err(too_large())
+}
+
+/// Reads and throws away what is left, within [`DISCARD_MOST`]. A client that waits for
+/// `100 Continue` has not sent anything yet, and is not asked to.
+pub async fn discard<B>(mut body: B, headers: &HeaderMap)
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    if headers.contains_key(header::EXPECT) || body.size_hint().lower() > DISCARD_MOST as u64 {
+        return;
+    }
+    let mut read = 0;
+    while let Ok(Some(piece)) = next(&mut body).await {
+        read += piece.len();
+        if read > DISCARD_MOST {
+            return;
+        }
+    }
+}
+
+/// The next piece of data; trailers are skipped.
+async fn next<B>(body: &mut B) -> Result<Option<Bytes>, ApiError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    loop {
+        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+            Some(Err(_)) => {
+                return Err(ApiError::new(
+                    Code::MalformedRequest,
+                    "the body ended early or is not what its headers say",
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `POST /predict`: body to rows to answer, without waiting for anything but the body.
+
+pub mod answer;
+pub(crate) mod body;
+mod fault;
+mod parse;
+pub mod rows;
+
+use crate::{
+    error::{ApiError, Code},
+    served::Served,
+    state::State,
+};
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts},
+};
+use hyper::body::Body as HttpBody;
+use parse::{Schema, Shape, parse};
+use rows::Rows;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The path; [`crate::App`] calls [`answer`] for it without a detour over the router.
+pub const PATH: &str = "/predict";
+
+/// Answers a request to [`PATH`].
+///
+/// # Errors
+/// An [`ApiError`] for whatever the request, the model or the moment is wrong about.
+#[utoipa::path(
+    post,
+    path = "/predict",
+    tag = "predictions",
+    summary = "Predict one row or many",
+    description = "`features` (one row) is answered by one prediction, `instances` (many rows) by `predictions` in the same order. Values are finite numbers in the model's feature order, see `/model/info`.",
+    request_body(content = contract::PredictRequest, content_type = "application/json", examples(
+        ("one row" = (value = json!({"features": [5.1, 3.5, 1.4, 0.2]}))),
+        ("many rows" = (value = json!({"instances": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]})))
+    )),
+    responses(
+        (status = 200, description = "The prediction, or the list of them", body = crate::openapi::PredictAnswer, examples(
+            ("one row" = (value = json!({"prediction": 0, "class_name": "setosa", "probabilities": [0.97, 0.02, 0.01], "model_version": "1", "drift_detected": false}))),
+            ("many rows" = (value = json!({"predictions": [{"prediction": 0, "class_name": "setosa", "probabilities": [0.97, 0.02, 0.01], "model_version": "1", "drift_detected": false}]})))
+        )),
+        (status = 400, description = "`invalid_json`, `empty_body`, `malformed_request`", body = contract::ErrorBody),
+        (status = 405, description = "`method_not_allowed`", body = contract::ErrorBody),
+        (status = 408, description = "`request_timeout`: the body did not arrive in time", body = contract::ErrorBody),
+        (status = 413, description = "`body_too_large`", body = contract::ErrorBody),
+        (status = 415, description = "`unsupported_media_type`", body = contract::ErrorBody),
+        (status = 422, description = "JSON that the model does not take: `feature_count`, `not_a_number`, `number_out_of_range`, `not_an_array`, `not_an_object`, `missing_field`, `unknown_field`, `duplicate_field`, `conflicting_fields`, `empty_batch`, `too_many_instances`", body = contract::ErrorBody,
+            example = json!({"code": "feature_count", "message": "features has 3 values, the model expects 4: sepal_length, sepal_width, petal_length, petal_width", "request_id": "8f14e45fceea167a"})),
+        (status = 500, description = "`internal`, `prediction_not_finite`", body = contract::ErrorBody),
+        (status = 503, description = "`overloaded`, `not_ready`: try again after `Retry-After` seconds", body = contract::ErrorBody)
+    )
+)]
+pub async fn answer<B>(state: &State, head: &Parts, body: B) -> Result<Response<Body>, ApiError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let body = match accepted(state, head) {
+        Ok(_) => body::read(body, &head.headers, state.config.limits.max_body_bytes).await?,
+        Err(error) => {
+            // A client that still sends while the answer comes would lose it to a reset.
+            body::discard(body, &head.headers).await;
+            return Err(error);
+        }
+    };
+    let served = accepted(state, head)?;
+    // A defect while predicting is one answer with 500, not a connection that breaks off.
+    let predicted = catch_unwind(AssertUnwindSafe(|| predict(state, served, &body)));
+    let json = predicted.unwrap_or_else(|_| {
+        Err(ApiError::new(
+            Code::Internal,
+            "the prediction failed, see the log",
+        ))
+    })?;
+    let mut response = Response::new(Body::from(json));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// What can be said before the body is read.
+fn accepted<'s>(state: &'s State, head: &Parts) -> Result<&'s Served, ApiError> {
+    if head.method != Method::POST {
+        let message = format!("{PATH} takes POST");
+        return Err(ApiError::new(Code::MethodNotAllowed, message));
+    }
+    media_type(&head.headers)?;
+    state.served()
+}
+
+fn predict(state: &State, served: &Served, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let schema = Schema {
+        names: served.feature_names(),
+        max_instances: state.config.limits.max_instances,
+    };
+    Rows::with(|rows| {
+        let shape = parse(body, schema, rows)?;
+        let json = served.answer(rows, shape == Shape::Many)?;
+        state.metrics.rows(rows.count);
+        Ok(json)
+    })
+}
+
+/// `application/json` or `application/<something>+json`, not compressed.
+fn media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let unsupported = |message: &'static str| Err(ApiError::new(Code::UnsupportedMediaType, message));
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|value| value != "identity")
+    {
+        return unsupported("a compressed body is not taken, send it without Content-Encoding");
+    }
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return unsupported("Content-Type is missing, expected application/json");
+    };
+    let essence = value
+        .as_bytes()
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
+    let is_json = essence.eq_ignore_ascii_case(b"application/json")
+        || (essence.len() > 17
+            && essence[..12].eq_ignore_ascii_case(b"application/")
+            && essence[essence.len() - 5..].eq_ignore_ascii_case(b"+json"));
+    if is_json {
+        Ok(())
+    } else {
+        unsupported("Content-Type is not JSON, expected application/json")
+    }
+}

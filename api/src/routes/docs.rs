@@ -1,0 +1,20 @@
+//! `/docs`: the OpenAPI document as one page that works offline, without scripts.
+
+mod render;
+
+use super::content;
+use crate::openapi;
+use axum::{body::Body, http::Response};
+use std::sync::OnceLock;
+
+/// The page.
+#[utoipa::path(get, path = "/docs", tag = "documents", summary = "This description, for people",
+    responses((status = 200, description = "One page, no external requests", body = String, content_type = "text/html")))]
+pub async fn docs() -> Response<Body> {
+    static PAGE: OnceLock<String> = OnceLock::new();
+    let page = PAGE.get_or_init(|| {
+        let document = serde_json::from_str(openapi::json()).expect("written by ourselves");
+        render::page(&document)
+    });
+    content("text/html; charset=utf-8", page.as_str())
+}

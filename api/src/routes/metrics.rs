@@ -1,0 +1,182 @@
+//! `/metrics`: Prometheus text exposition format 0.0.4.
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/>
+
+use super::content;
+use crate::{
+    error::Code,
+    logs,
+    metrics::{LATENCY_BUCKETS, Snapshot},
+    process,
+    served::Served,
+    state::State,
+};
+use axum::{body::Body, extract, http::Response};
+use std::{
+    fmt::{Display, Write},
+    sync::Arc,
+};
+
+/// Counts since the process started, and what it is.
+#[utoipa::path(get, path = "/metrics", tag = "operation", summary = "Prometheus metrics",
+    responses((status = 200, description = "Text exposition format 0.0.4", body = String, content_type = "text/plain")))]
+pub async fn metrics(extract::State(state): extract::State<Arc<State>>) -> Response<Body> {
+    content("text/plain; version=0.0.4; charset=utf-8", exposition(&state))
+}
+
+/// The whole text.
+fn exposition(state: &State) -> String {
+    let mut page = Page(String::with_capacity(8192));
+    predictions(&mut page, &state.metrics.snapshot());
+    if let Ok(served) = state.served() {
+        model(&mut page, served);
+    }
+    page.head(
+        "log_lines_dropped_total",
+        "counter",
+        "Log lines that nobody read in time.",
+    );
+    page.line("log_lines_dropped_total", "", logs::dropped());
+    page.gauge(
+        "ready",
+        "Whether the process wants traffic.",
+        u8::from(state.ready().is_ok()),
+    );
+    page.gauge(
+        "process_uptime_seconds",
+        "Seconds since the process started.",
+        state.started.elapsed().as_secs_f64(),
+    );
+    // Where there is no /proc the lines are left out: a made-up 0 would read as a measurement.
+    if let Some(bytes) = process::resident_bytes() {
+        page.gauge(
+            "process_resident_memory_bytes",
+            "Resident memory size in bytes.",
+            bytes,
+        );
+    }
+    if let Some(count) = process::open_files() {
+        page.gauge("process_open_fds", "Number of open file descriptors.", count);
+    }
+    page.0
+}
+
+fn predictions(page: &mut Page, counts: &Snapshot) {
+    let requests: u64 = counts.latency.iter().sum();
+    page.head(
+        "prediction_requests_total",
+        "counter",
+        "Prediction requests answered, refused ones included.",
+    );
+    page.line("prediction_requests_total", "", requests);
+    page.head(
+        "prediction_errors_total",
+        "counter",
+        "Prediction requests refused or failed, by code word.",
+    );
+    for code in Code::ALL {
+        page.line(
+            "prediction_errors_total",
+            &format!("code=\"{}\"", code.word()),
+            counts.errors[*code as usize],
+        );
+    }
+    page.head("prediction_rows_total", "counter", "Rows predicted.");
+    page.line("prediction_rows_total", "", counts.rows);
+    let average_ms = if requests == 0 {
+        0.0
+    } else {
+        counts.latency_sum_ns as f64 / requests as f64 / 1e6
+    };
+    page.gauge(
+        "prediction_latency_avg_ms",
+        "Mean time from the end of a request's head to its answer, in milliseconds.",
+        average_ms,
+    );
+    page.head(
+        "prediction_latency_seconds",
+        "histogram",
+        "Time from the end of a request's head to its answer.",
+    );
+    let mut cumulative = 0;
+    let bounds = LATENCY_BUCKETS.iter().map(|(_, text)| *text).chain(["+Inf"]);
+    for (bound, count) in bounds.zip(counts.latency) {
+        cumulative += count;
+        page.line(
+            "prediction_latency_seconds_bucket",
+            &format!("le=\"{bound}\""),
+            cumulative,
+        );
+    }
+    page.line(
+        "prediction_latency_seconds_sum",
+        "",
+        counts.latency_sum_ns as f64 / 1e9,
+    );
+    page.line("prediction_latency_seconds_count", "", cumulative);
+    page.gauge(
+        "requests_in_flight",
+        "Requests being answered, probes left out.",
+        counts.in_flight,
+    );
+    page.gauge("open_connections", "Open client connections.", counts.connections);
+}
+
+fn model(page: &mut Page, served: &Served) {
+    if let Some(drift) = served.drift() {
+        let (flag, rows, size) = drift.flag();
+        page.gauge(
+            "drift_detected",
+            "Whether the latest rows differ from the reference.",
+            u8::from(flag),
+        );
+        page.gauge("drift_window_rows", "Rows in the drift window.", rows);
+        page.gauge(
+            "drift_window_size",
+            "Rows in the drift window when it is full.",
+            size,
+        );
+    } else {
+        page.gauge(
+            "drift_detected",
+            "Whether the latest rows differ from the reference.",
+            0,
+        );
+    }
+    let info = served.info();
+    let label = |name: &str, value: &str| format!("{name}=\"{}\"", escaped(value));
+    let labels = [
+        label("name", &info.name),
+        label("version", &info.model_version),
+        label("digest", &info.digests.model),
+    ];
+    page.head("model_version", "gauge", "The model that answers; always 1.");
+    page.line("model_version", &labels.join(","), 1);
+}
+
+/// Label values escape backslash, quote and line feed, nothing else.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = match labels {
+            "" => writeln!(self.0, "{name} {value}"),
+            labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
+        };
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.head(name, "gauge", help);
+        self.line(name, "", value);
+    }
+}

@@ -1,0 +1,126 @@
+//! From sockets to exit: accept, load, serve, drain.
+
+mod accept;
+mod connection;
+mod sockets;
+mod stream;
+
+use crate::{App, config::Config, load, state::State};
+use accept::Door;
+use anyhow::{Context, anyhow};
+use std::{sync::Arc, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+pub use sockets::Sockets;
+
+/// Most header fields of a request.
+const MAX_HEADERS: usize = 100;
+
+/// Stages of the service's socket, in order. Probes are served to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Connections are accepted.
+    Open,
+    /// They are not; what is open goes on.
+    Shut,
+    /// Idle connections are closed, the others after their answer.
+    CloseIdle,
+}
+
+/// Serves until `terminate` is done and the drain is over.
+///
+/// Readiness is told on the probe socket from the first moment. A shared service socket is accepted
+/// on only once the model has answered: until then another process answers, or the backlog holds
+/// the client. A socket of our own is accepted on at once, and says `not_ready`.
+///
+/// # Errors
+/// When the model is refused ([`load::LoadError`]) or a socket does not work.
+pub async fn serve(
+    config: Config,
+    sockets: Sockets,
+    terminate: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let state = Arc::new(State::new(config));
+    let app = App::new(Arc::clone(&state));
+    let (stage, stages) = watch::channel(Stage::Open);
+    let (_probe_stage, probe_stages) = watch::channel(Stage::Open);
+    let (alive, mut gone) = mpsc::channel::<()>(1);
+    let (probe_alive, _probe_gone) = mpsc::channel::<()>(1);
+    if let Some(probe) = sockets.probe {
+        let door = Door::new(probe, app.clone(), probe_stages, probe_alive)?;
+        tokio::spawn(door.run());
+    }
+    let address = sockets
+        .service
+        .local_addr()
+        .context("the service socket has no address")?;
+    let mut door = Some(Door::new(sockets.service, app.clone(), stages, alive)?);
+    if !sockets.shared {
+        door.take().map(|door| tokio::spawn(door.run()));
+    }
+
+    let mut terminate = std::pin::pin!(terminate);
+    let begun = Instant::now();
+    let loading = tokio::task::spawn_blocking({
+        let state = Arc::clone(&state);
+        move || load::load(&state.config).map(|served| state.serve(served))
+    });
+    tokio::select! {
+        biased;
+        () = &mut terminate => {
+            tracing::info!(event = "stop", "told to stop before the model was loaded");
+            return Ok(());
+        }
+        loaded = loading => loaded.map_err(|_| anyhow!("loading the model failed: a defect, see the log"))?
+            .with_context(|| format!("model {} is refused", state.config.model.display()))?,
+    }
+    if let Some(door) = door.take() {
+        tokio::spawn(door.run());
+    }
+    if let Ok(served) = state.served() {
+        let info = served.info();
+        let load_ms = begun.elapsed().as_secs_f64() * 1e3;
+        tracing::info!(
+            event = "ready", %address, shared = sockets.shared, model = info.name, model_version = info.model_version,
+            digest = info.digests.model, load_ms, "the model answers"
+        );
+    }
+
+    terminate.await;
+    let drain = &state.config.drain;
+    let connections = || {
+        state
+            .metrics
+            .connections
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    tracing::info!(
+        event = "drain",
+        connections = connections(),
+        drain_seconds = drain.period.as_secs_f64(),
+        "told to stop"
+    );
+    state.drain();
+    if sockets.shared {
+        // Whoever shares the socket accepts from now on.
+        stage.send_replace(Stage::Shut);
+    }
+    // Alone on the socket, clients still come until every proxy has seen that we are not ready.
+    tokio::time::sleep(drain.period).await;
+    stage.send_replace(Stage::CloseIdle);
+    // The channel ends when the door and every connection have dropped their end of it.
+    let finished = timeout(drain.deadline, gone.recv()).await.is_ok();
+    if finished {
+        tracing::info!(event = "stop", "all requests are answered");
+    } else {
+        tracing::warn!(
+            event = "stop",
+            connections = connections(),
+            "the drain's deadline passed with requests in flight"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Where connections come from: handed over by the engine, or bound by ourselves.
+
+use anyhow::{Context, bail};
+use listenfd::ListenFd;
+use std::{env, net::TcpListener};
+
+/// The listening sockets of one process.
+#[derive(Debug)]
+pub struct Sockets {
+    /// For everybody.
+    pub service: TcpListener,
+    /// Handed over: somebody else accepts on it too, or will.
+    pub shared: bool,
+    /// For the engine's probes alone.
+    pub probe: Option<TcpListener>,
+}
+
+impl Sockets {
+    /// Takes the sockets of `LISTEN_FDS` (named by `LISTEN_FDNAMES`: `http`, `probe`; without names
+    /// the first is `http`), or binds `address` where there are none.
+    ///
+    /// # Errors
+    /// When a handed socket is not one, or the address cannot be bound.
+    pub fn open(address: &str) -> anyhow::Result<Sockets> {
+        let mut handed = ListenFd::from_env();
+        if handed.len() == 0 {
+            return Ok(Sockets {
+                service: bind(address)?,
+                shared: false,
+                probe: None,
+            });
+        }
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_else(|_| "http:probe".to_owned());
+        let mut take = |wanted: &str| {
+            let position = names
+                .split(':')
+                .take(handed.len())
+                .position(|name| name == wanted);
+            let listener = position.map(|index| handed.take_tcp_listener(index)).transpose();
+            listener
+                .with_context(|| format!("LISTEN_FDS: the socket named {wanted} is not a TCP listener"))
+                .map(Option::flatten)
+        };
+        let Some(service) = take("http")? else {
+            bail!(
+                "LISTEN_FDNAMES is {names:?}, expected a socket named http among the {} of LISTEN_FDS",
+                handed.len()
+            );
+        };
+        Ok(Sockets {
+            service,
+            shared: true,
+            probe: take("probe")?,
+        })
+    }
+}
+
+fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    // std sets SO_REUSEADDR: a restart does not wait for the old connections' TIME_WAIT.
+    TcpListener::bind(address)
+        .with_context(|| format!("cannot listen on {address} (--listen, LISTEN_ADDRESS)"))
+}

@@ -1,0 +1,151 @@
+//! `/openapi.json`, `/docs`, `/model/info`, `/health` and the probes.
+
+use crate::{fixture, server::Server};
+use serde_json::Value;
+use std::fs;
+
+/// The committed document is what the server answers; `UPDATE_OPENAPI=1 cargo test -p inference-api`
+/// writes it anew.
+#[test]
+fn openapi_is_the_committed_file() {
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &[]);
+    let answer = server.client().get("/openapi.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        fs::write(path, &answer.body).unwrap();
+    }
+    let committed = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == answer.body,
+        "api/openapi.json is out of date: UPDATE_OPENAPI=1 cargo test -p inference-api"
+    );
+    let document = answer.json();
+    assert_eq!(
+        document["openapi"].as_str().map(|version| &version[..3]),
+        Some("3.1")
+    );
+    for reference in references(&document) {
+        let pointer = reference.strip_prefix('#').expect("references stay inside");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+fn references(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| {
+                if key == "$ref" {
+                    vec![value.as_str().unwrap()]
+                } else {
+                    references(value)
+                }
+            })
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_documented_path_answers() {
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &[]);
+    let mut client = server.client();
+    let document = client.get("/openapi.json").json();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let answer = if method == "post" {
+                let examples = operation["requestBody"]["content"]["application/json"]["examples"]
+                    .as_object()
+                    .unwrap();
+                let bodies: Vec<_> = examples
+                    .values()
+                    .map(|example| client.predict(&example["value"].to_string()))
+                    .collect();
+                bodies
+                    .into_iter()
+                    .find(|answer| answer.status != 200)
+                    .unwrap_or_else(|| client.predict(r#"{"features":[1,2,3,4]}"#))
+            } else {
+                client.get(path)
+            };
+            assert_eq!(answer.status, 200, "{method} {path}");
+            let kinds: Vec<_> = operation["responses"]["200"]["content"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect();
+            let kind = answer.header("content-type").unwrap();
+            assert!(
+                kinds.iter().any(|documented| kind.starts_with(documented)),
+                "{path}: {kind} is not among {kinds:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn docs_work_offline() {
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &[]);
+    let answer = server.client().get("/docs");
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    for outside in ["http://", "https://", "src=", "<script", "@import", "url("] {
+        assert!(!answer.body.contains(outside), "the page has {outside}");
+    }
+    for expected in [
+        "/predict",
+        "/drift/status",
+        "feature_count",
+        "id=\"body-Prediction\"",
+        "prefers-color-scheme: dark",
+    ] {
+        assert!(answer.body.contains(expected), "the page lacks {expected}");
+    }
+    insta::assert_snapshot!(answer.body);
+}
+
+#[test]
+fn model_info() {
+    let directory = fixture::directory();
+    let digest = contract::sha256_hex(b"image");
+    let server = Server::start(
+        directory.path(),
+        &["--image-tag", "m3-0123456", "--image-digest", &digest],
+    );
+    let answer = server.client().get("/model/info");
+    let info: contract::ModelInfo = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(info.digests.image.as_deref(), Some(digest.as_str()));
+    assert_eq!(
+        info.digests.manifest,
+        Some(contract::sha256_hex(
+            &fs::read(directory.path().join("manifest.json")).unwrap()
+        ))
+    );
+    insta::assert_json_snapshot!(answer.json());
+}
+
+#[test]
+fn health_and_probes() {
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &[]);
+    let mut client = server.client();
+    assert_eq!(client.get("/livez").body, r#"{"status":"alive"}"#);
+    assert_eq!(client.get("/readyz").body, r#"{"status":"ready"}"#);
+    let served = |client: &mut crate::client::Client| {
+        client.get("/health").json()["requests_served"].as_u64().unwrap()
+    };
+    assert_eq!(served(&mut client), 0, "probes do not count");
+    client.predict(r#"{"features":[5.1,3.5,1.4,0.2]}"#);
+    client.predict("refused");
+    client.get("/model/info");
+    client.get("/metrics");
+    assert_eq!(served(&mut client), 3);
+    let health = client.get("/health").json();
+    assert_eq!(health["status"], "healthy");
+    assert!(health["uptime_seconds"].as_f64().unwrap() > 0.0);
+    assert!(health["timestamp"].as_str().unwrap().ends_with('Z'));
+}

@@ -1,0 +1,14 @@
+//! The API over loopback: the real router behind the real sockets.
+
+mod client;
+mod connections;
+mod documents;
+mod drain;
+mod drift_status;
+mod errors;
+mod fixture;
+mod loading;
+mod metrics;
+mod predict;
+mod process;
+mod server;

@@ -1,0 +1,137 @@
+//! `/metrics`: the text parsed by the format's own rules.
+
+use crate::{fixture, server::Server};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Samples by `name{labels}`; panics where the exposition format 0.0.4 is broken.
+fn parse(text: &str) -> BTreeMap<String, f64> {
+    assert!(text.ends_with('\n'), "the last line must end with a line feed");
+    let mut samples = BTreeMap::new();
+    let mut family: Option<(String, String)> = None;
+    let mut seen = BTreeSet::new();
+    let mut helped = String::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            helped = rest.split(' ').next().unwrap().to_owned();
+            assert!(seen.insert(helped.clone()), "{helped} is there twice");
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert_eq!(name, helped, "HELP and TYPE go together");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            assert!((kind == "counter") == name.ends_with("_total"), "{line}");
+            family = Some((name.to_owned(), kind.to_owned()));
+        } else {
+            let (key, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+            let name = key.split('{').next().unwrap();
+            let (of, kind) = family.as_ref().unwrap();
+            let base = match kind.as_str() {
+                "histogram" => ["_bucket", "_sum", "_count"]
+                    .iter()
+                    .find_map(|end| name.strip_suffix(end))
+                    .unwrap(),
+                _ => name,
+            };
+            assert_eq!(base, of, "{line}");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
+                "{line}"
+            );
+            if let Some(labels) = key.strip_prefix(name).filter(|labels| !labels.is_empty()) {
+                assert!(labels.starts_with('{') && labels.ends_with("\"}"), "{line}");
+            }
+            assert!(
+                samples.insert(key.to_owned(), value.parse().unwrap()).is_none(),
+                "{line}"
+            );
+        }
+    }
+    samples
+}
+
+#[test]
+fn counts_predictions_and_errors() {
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &[]);
+    let mut client = server.client();
+    let before = parse(&client.get("/metrics").body);
+    assert_eq!(before["prediction_requests_total"], 0.0);
+    assert_eq!(before["prediction_latency_avg_ms"], 0.0);
+    client.predict(r#"{"features":[5.1,3.5,1.4,0.2]}"#);
+    client.predict(r#"{"instances":[[5.1,3.5,1.4,0.2],[5.1,3.5,1.4,0.2]]}"#);
+    client.predict(r#"{"features":[]}"#);
+    client.predict("{");
+    client.predict("{");
+    client.get("/predict");
+    client.get("/model/info");
+    client.get("/nothing");
+    let answer = client.get("/metrics");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let after = parse(&answer.body);
+    assert_eq!(after["prediction_requests_total"], 6.0);
+    assert_eq!(after["prediction_rows_total"], 3.0);
+    let errors = |code: &str| after[&format!("prediction_errors_total{{code=\"{code}\"}}")];
+    assert_eq!(
+        (
+            errors("feature_count"),
+            errors("invalid_json"),
+            errors("method_not_allowed"),
+            errors("not_found")
+        ),
+        (1.0, 2.0, 1.0, 0.0)
+    );
+    assert_eq!(after["prediction_latency_seconds_count"], 6.0);
+    assert_eq!(after["prediction_latency_seconds_bucket{le=\"+Inf\"}"], 6.0);
+    let sum = after["prediction_latency_seconds_sum"];
+    assert!(sum > 0.0 && (after["prediction_latency_avg_ms"] - sum / 6.0 * 1e3).abs() < 1e-9);
+    let bound = |key: &str| {
+        key.strip_prefix("prediction_latency_seconds_bucket{le=\"")
+            .map(|rest| {
+                rest.trim_end_matches("\"}")
+                    .replace("+Inf", "inf")
+                    .parse::<f64>()
+                    .unwrap()
+            })
+    };
+    let mut buckets: Vec<(f64, f64)> = after
+        .iter()
+        .filter_map(|(key, value)| Some((bound(key)?, *value)))
+        .collect();
+    buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert_eq!(buckets.len(), 17);
+    assert!(buckets.is_sorted_by(|a, b| a.1 <= b.1), "{buckets:?}");
+    assert_eq!(after["drift_detected"], 0.0);
+    assert_eq!(after["drift_window_rows"], 3.0);
+    assert_eq!(after["ready"], 1.0);
+    assert_eq!(after["requests_in_flight"], 0.0);
+    assert_eq!(after["open_connections"], 1.0);
+    let digest = fixture::manifest().model_digest;
+    assert_eq!(
+        after[&format!("model_version{{name=\"iris-model\",version=\"3\",digest=\"{digest}\"}}")],
+        1.0
+    );
+    assert!(after["process_resident_memory_bytes"] > 1e6);
+    assert!(after["process_uptime_seconds"] > 0.0);
+    assert!(after["process_open_fds"] > 3.0);
+}
+
+#[test]
+fn names_and_texts_are_fixed() {
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &["--name", "quote\"back\\slash"]);
+    let text = server.client().get("/metrics").body;
+    // Values of this process differ from run to run; everything else is an interface.
+    let fixed: Vec<&str> = text
+        .lines()
+        .map(|line| {
+            if line.starts_with("process_") {
+                line.split(' ').next().unwrap()
+            } else {
+                line
+            }
+        })
+        .collect();
+    insta::assert_snapshot!(fixed.join("\n"));
+}
