@@ -1,1 +1,18 @@
-//! Everything a person or CI does in this repository.
+//! Everything a person or CI does in this repository, as a library that its tests drive.
+//!
+//! Commands are lists of idempotent steps over one executor; only `exec` touches the outside.
+
+pub mod cmd;
+pub mod ctx;
+pub mod exec;
+pub mod failure;
+pub mod flags;
+pub mod git;
+pub mod known;
+pub mod pins;
+pub mod report;
+pub mod step;
+pub mod tidy;
+pub mod tools;
+pub mod venv;
+pub mod wait;

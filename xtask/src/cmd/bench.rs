@@ -1,0 +1,41 @@
+//! `bench`: builds the benchmarks as the release is built and runs one.
+
+use crate::{
+    cmd::images,
+    ctx::Ctx,
+    exec::{Cmd, Show},
+    failure::{Failure, Id, Outcome},
+    flags::PassFlags,
+};
+use std::time::Duration;
+
+/// Arguments go to the benchmark program; it says which there are.
+///
+/// # Errors
+/// `build-failed`, or `check-failed` when a bar is missed.
+pub fn command(ctx: &Ctx, flags: &PassFlags) -> Outcome<()> {
+    let hours = Duration::from_secs(2 * 3600);
+    ctx.must(
+        Id::BuildFailed,
+        "compile the benchmarks",
+        &images::cargo_build(ctx, &[]).deadline(hours),
+    )?;
+    let mut bench = Cmd::changes(ctx.binary("bench").display().to_string())
+        .args(&flags.rest)
+        .dir(&ctx.root)
+        .show(Show::All)
+        .deadline(hours);
+    let oracle = ctx.venv("oracle").join("bin/python");
+    if oracle.is_file() {
+        bench = bench.env("DRIFTLESS_ORACLE_PYTHON", oracle.display().to_string());
+    }
+    if ctx.json {
+        bench = bench.args(["--json"]);
+    }
+    let attempted = format!("run the benchmark {}", flags.rest.join(" "));
+    let output = ctx.ran(Id::CheckFailed, attempted.trim_end(), &bench)?;
+    if output.ok() {
+        return Ok(());
+    }
+    Err(Failure::new(Id::CheckFailed, attempted.trim_end()).because(format!("it ended with {}", output.code)))
+}

@@ -1,0 +1,315 @@
+//! The story itself, one function for each promise.
+
+use super::{Api, Batch, Life, Timeline, broken};
+use crate::{
+    cmd::{rollback, status, train},
+    ctx::{Ctx, engine_failure},
+    failure::{Failure, Id, Outcome},
+    git,
+    step::Deadline,
+    wait::{self, Look},
+};
+use contract::{ModelInfo, names};
+use engine::Engine;
+use std::time::{Duration, Instant};
+use traffic::{Load, Running, Target};
+
+/// What `--dry-run` says.
+pub const PLAN: [&str; 7] = [
+    "send   normal traffic: there must be no drift",
+    "send   shifted traffic until /drift/status reports drift",
+    "write  a labelled batch from the shifted world into the data folder",
+    "engine start a run of drift-monitor under 1,000 requests a second; it starts a run of training",
+    "wait   until the promoted commit is live: no request may have failed, and the shifted traffic is no longer drift",
+    "run    git revert of the promotion; wait until the old model serves again",
+    "print  what was live when, by which commit",
+];
+
+const RATE_PER_S: f64 = 1000.0;
+const CONNECTIONS: usize = 16;
+/// Windows worth of traffic that must not look like drift.
+const NORMAL_REQUESTS: usize = 300;
+/// By when drift must be seen: a window is 100 requests.
+const SHIFTED_REQUESTS: usize = 1000;
+
+/// Plays it.
+///
+/// # Errors
+/// The first promise that does not hold.
+pub fn play(ctx: &Ctx, timeline: &mut Timeline<'_>) -> Outcome<()> {
+    let engine = ctx.engine()?;
+    let engine = engine.as_ref();
+    let base = engine
+        .address(names::INFERENCE_API)
+        .map_err(engine_failure("find the API"))?;
+    let api = Api { ctx, base };
+    let old = api.info()?;
+    let first = head(ctx, engine)?;
+    timeline.live(life(&old, &first));
+    timeline.line(format!(
+        "model {} is live (digest {})",
+        old.model_version,
+        short_digest(&old.digests.model)
+    ));
+
+    let learnt = reference(ctx, &old)?;
+    let shifted = learnt.shifted(batch_number(ctx)).mixed();
+    let (normal, moved) = (bodies(&learnt.mixed(), &old)?, bodies(&shifted, &old)?);
+    no_drift(&api, &normal, "normal traffic", timeline)?;
+    drift(&api, &moved, timeline)?;
+    let file = add_batch(ctx, &shifted)?;
+    timeline.line(format!(
+        "labelled batch {file} added ({} rows from the shifted world)",
+        shifted.rows.len()
+    ));
+
+    let target = Target::cycle(api.socket()?, "/predict", moved.clone());
+    let load = Load::open(RATE_PER_S, CONNECTIONS)
+        .start(&target)
+        .map_err(|error| broken("send load", error))?;
+    retrain(ctx, engine, timeline)?;
+    let promoted = head(ctx, engine)?;
+    if promoted.0 == first.0 {
+        return Err(broken("promote by one commit", "main did not move"));
+    }
+    let took = status::wait_live(ctx, engine, &promoted.0, Deadline::after(Duration::from_secs(30)))?;
+    let new = api.info()?;
+    if new.digests.model == old.digests.model {
+        return Err(broken(
+            "roll out another model",
+            "the digest of the live model is the old one",
+        ));
+    }
+    timeline.live(life(&new, &promoted));
+    timeline.line(format!(
+        "model {} is live by commit {} ({:.1} s waited)",
+        new.model_version,
+        git::short(&promoted.0),
+        took.as_secs_f64()
+    ));
+    none_failed(&load, "roll out under load", timeline)?;
+    no_drift(&api, &moved, "the shifted traffic, to the new model,", timeline)?;
+
+    let back = rollback::run(ctx, engine, None, Deadline::after(Duration::from_secs(60)))?;
+    let again = api.info()?;
+    if again.digests != old.digests {
+        return Err(broken(
+            "bring the old model back",
+            "the digests of /model/info are not those of its first life",
+        ));
+    }
+    timeline.live(life(&again, &head(ctx, engine)?));
+    timeline.line(format!(
+        "git revert {}: model {} serves again, {:.1} s after the push, all digests equal",
+        git::short(&back.commit),
+        again.model_version,
+        back.took.as_secs_f64()
+    ));
+    none_failed(&load, "revert under load", timeline)?;
+    let report = load.stop();
+    timeline.line(format!(
+        "load over: {} requests at {:.0}/s, {} failed, p99 {:.1} ms",
+        report.sent, RATE_PER_S, report.failed, report.latency.p99_ms
+    ));
+    if report.failed > 0 {
+        return Err(broken("lose no request", format!("{} failed", report.failed)));
+    }
+    Ok(())
+}
+
+/// Head of `main`: commit and subject.
+fn head(ctx: &Ctx, engine: &dyn Engine) -> Outcome<(String, String)> {
+    let url = engine.git_url().map_err(engine_failure("find the repository"))?;
+    let clone = git::Clone::of(ctx, &url, "demo")?;
+    // What is live comes from the newest commit that changed the release; main may be further.
+    let line = git::ask(
+        ctx,
+        &git::reads(clone.dir()).args(["log", "-1", "--format=%H%x1f%s"]),
+    )?
+    .unwrap_or_default();
+    let (commit, subject) = line.split_once('\x1f').unwrap_or((&line, ""));
+    Ok((commit.to_owned(), subject.to_owned()))
+}
+
+fn life(info: &ModelInfo, (commit, subject): &(String, String)) -> Life {
+    Life {
+        since_s: 0.0,
+        version: info.model_version.clone(),
+        tag: info.image_tag.clone().unwrap_or_default(),
+        digest: info.digests.model.clone(),
+        commit: commit.clone(),
+        subject: subject.clone(),
+    }
+}
+
+fn short_digest(digest: &str) -> &str {
+    digest
+        .strip_prefix("sha256:")
+        .and_then(|hex| hex.get(..12))
+        .unwrap_or(digest)
+}
+
+/// The rows that the live model holds its traffic against.
+fn reference(ctx: &Ctx, info: &ModelInfo) -> Outcome<Batch> {
+    let attempted = "read the batch that the live model learnt from";
+    let fail = |cause: String| Failure::new(Id::DataRefused, attempted).because(cause);
+    let target = info
+        .dataset
+        .as_ref()
+        .map(|dataset| dataset.target.clone())
+        .ok_or_else(|| fail("its manifest names no dataset".to_owned()))?;
+    let name = info
+        .drift_reference_sources
+        .last()
+        .ok_or_else(|| fail("it has no drift reference".to_owned()))?;
+    let path = ctx.data().join(name);
+    let text = ctx
+        .read_text(&path)
+        .ok_or_else(|| fail(format!("{} is not there", ctx.short(&path))))?;
+    Batch::parse(&text, &target).map_err(|cause| fail(format!("{}: {cause}", ctx.short(&path))))
+}
+
+fn bodies(batch: &Batch, info: &ModelInfo) -> Outcome<Vec<String>> {
+    batch
+        .bodies(info)
+        .map_err(|cause| Failure::new(Id::DataRefused, "make requests from the batch").because(cause))
+}
+
+fn batch_number(ctx: &Ctx) -> u64 {
+    std::fs::read_dir(ctx.data()).map_or(0, |entries| entries.count() as u64) + 1
+}
+
+fn add_batch(ctx: &Ctx, batch: &Batch) -> Outcome<String> {
+    let name = format!("batch-{:04}-shifted.csv", batch_number(ctx));
+    ctx.write(Id::StateUnwritable, &ctx.data().join(&name), &batch.csv(), 0o644)?;
+    Ok(name)
+}
+
+fn no_drift(api: &Api<'_>, bodies: &[String], what: &str, timeline: &mut Timeline<'_>) -> Outcome<()> {
+    for body in bodies.iter().cycle().take(NORMAL_REQUESTS) {
+        api.predict(body)?;
+    }
+    let drift = api.drift()?;
+    if drift["drift_detected"] != false {
+        return Err(broken(&format!("see no drift in {what}"), drift));
+    }
+    timeline.line(format!(
+        "{what} is no drift ({NORMAL_REQUESTS} requests, lowest p {:.2})",
+        lowest_p(&drift)
+    ));
+    Ok(())
+}
+
+fn drift(api: &Api<'_>, bodies: &[String], timeline: &mut Timeline<'_>) -> Outcome<()> {
+    for (count, body) in (1..=SHIFTED_REQUESTS).zip(bodies.iter().cycle()) {
+        api.predict(body)?;
+        let drift = api.drift()?;
+        if drift["drift_detected"] == true {
+            timeline.line(format!(
+                "drift after {count} shifted requests (lowest p {:.1e})",
+                lowest_p(&drift)
+            ));
+            return Ok(());
+        }
+    }
+    Err(broken(
+        "see drift in shifted traffic",
+        format!("none after {SHIFTED_REQUESTS} requests"),
+    ))
+}
+
+fn lowest_p(drift: &serde_json::Value) -> f64 {
+    let features = drift["features"].as_object().into_iter().flatten();
+    features
+        .filter_map(|(_, feature)| feature["p_value"].as_f64())
+        .fold(f64::NAN, f64::min)
+}
+
+/// The drift check starts the retrain, which ends with the promotion of the candidate.
+fn retrain(ctx: &Ctx, engine: &dyn Engine, timeline: &mut Timeline<'_>) -> Outcome<()> {
+    let attempted = "retrain because of the drift";
+    let newest = |runs: &[engine::Run]| {
+        runs.iter()
+            .find(|run| run.template == names::TRAINING)
+            .map(|run| run.id.clone())
+    };
+    let before = newest(&engine.status().map_err(engine_failure(attempted))?.runs);
+    let check = engine
+        .start_run(names::DRIFT_MONITOR, &[], &[])
+        .map_err(engine_failure("start the drift check"))?;
+    let deadline = Deadline::after(Duration::from_secs(60));
+    // The check is over before or after the run that it starts, as the trainer likes: both end well.
+    let mut id = None;
+    wait::until(
+        ctx,
+        "the drift check has started a training run",
+        deadline,
+        || {
+            let runs = engine.status().map_err(engine_failure(attempted))?.runs;
+            let now = newest(&runs);
+            if now.is_some() && now != before {
+                id = now;
+                return Ok(Look::Holds);
+            }
+            let check = engine.run(&check).map_err(engine_failure(attempted))?;
+            if check.phase == engine::RunPhase::Failed {
+                train::verdict(&check)?;
+            }
+            Ok(Look::NotYet(check.log_tail.last().cloned().unwrap_or_default()))
+        },
+    )?;
+    timeline.line("drift check saw it and started a retrain");
+    let id = id.unwrap_or_default();
+    let mut told = 0;
+    let start = Instant::now();
+    wait::until(ctx, "the retrain ends", deadline, || {
+        let run = engine.run(&id).map_err(engine_failure(attempted))?;
+        for line in run.log_tail.iter().skip(told) {
+            timeline.line(format!("  {}", line.trim()));
+        }
+        told = told.max(run.log_tail.len());
+        let over = matches!(run.phase, engine::RunPhase::Succeeded | engine::RunPhase::Failed);
+        Ok(if over {
+            Look::Holds
+        } else {
+            Look::NotYet(run.log_tail.last().cloned().unwrap_or_default())
+        })
+    })?;
+    let result = train::verdict(&engine.run(&id).map_err(engine_failure(attempted))?)?;
+    timeline.line(format!(
+        "retrain over after {:.1} s: {}",
+        start.elapsed().as_secs_f64(),
+        train::in_words(&result)
+    ));
+    Ok(())
+}
+
+fn none_failed(load: &Running, what: &str, timeline: &mut Timeline<'_>) -> Outcome<()> {
+    let report = load.report();
+    if report.failed > 0 {
+        let first = report
+            .failures
+            .first()
+            .map(|failure| format!(": {} at {:.1} s", failure.detail, failure.at_s));
+        return Err(broken(
+            what,
+            format!(
+                "{} of {} requests failed{}",
+                report.failed,
+                report.sent,
+                first.unwrap_or_default()
+            ),
+        ));
+    }
+    let versions: Vec<_> = report
+        .versions
+        .iter()
+        .map(|(version, seen)| format!("{} by model {version}", seen.count))
+        .collect();
+    timeline.line(format!(
+        "{what}: 0 of {} requests failed ({})",
+        report.sent,
+        versions.join(", ")
+    ));
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! `doctor`: what this machine lacks, before anything is changed.
+
+use crate::{
+    ctx::Ctx,
+    exec::{Cmd, Request},
+    failure::{Failure, Id, Outcome},
+    pins,
+    report::{Ending, Line},
+    step::{Acted, Deadline, Probe},
+    tools, venv,
+};
+use std::{path::Path, time::Instant};
+
+/// Marks a state folder as ours.
+pub const MARKER: &str = ".driftless-state";
+
+struct Check {
+    name: &'static str,
+    run: fn(&Ctx) -> Outcome<String>,
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        name: "platform",
+        run: |_| tools::check_platform(std::env::consts::OS, std::env::consts::ARCH),
+    },
+    Check {
+        name: "git",
+        run: |ctx| tools::check(ctx, &tools::GIT),
+    },
+    Check {
+        name: "linker",
+        run: |ctx| tools::check(ctx, &tools::CC),
+    },
+    Check {
+        name: "python",
+        run: python,
+    },
+    Check {
+        name: "memory",
+        run: memory,
+    },
+    Check {
+        name: "disk",
+        run: disk,
+    },
+    Check {
+        name: "state",
+        run: state,
+    },
+    Check {
+        name: "ports",
+        run: ports,
+    },
+];
+
+/// Prints every check, then fails with the first that failed.
+///
+/// # Errors
+/// The first failure.
+pub fn command(ctx: &Ctx) -> Outcome<()> {
+    let mut first = Ok(());
+    let mut all = Vec::new();
+    for check in CHECKS.iter().chain(if running(ctx) { SERVICES } else { &[] }) {
+        let start = Instant::now();
+        let result = (check.run)(ctx);
+        let (ending, note) = match &result {
+            Ok(note) => (Ending::Done, note.clone()),
+            Err(failure) => (
+                Ending::Failed,
+                format!("{}: {}", failure.id.text(), failure.causes.join(": ")),
+            ),
+        };
+        let line = Line {
+            name: check.name.to_owned(),
+            ending,
+            seconds: start.elapsed().as_secs_f64(),
+            note,
+        };
+        ctx.report.end(line.clone());
+        all.push(line);
+        first = first.and(result.map(drop).map_err(|failure| failure.in_step(check.name)));
+    }
+    if ctx.json {
+        ctx.result(&serde_json::json!({ "checks": all }).to_string());
+    }
+    first
+}
+
+/// As the first step of `up`: silent about what is right.
+///
+/// # Errors
+/// Never; the looking is in [`act`].
+pub fn probe(_: &Ctx) -> Outcome<Probe> {
+    Ok(Probe::CannotTell)
+}
+
+/// All checks, the first failure counts.
+///
+/// # Errors
+/// The first failure.
+pub fn act(ctx: &Ctx, _: Deadline) -> Outcome<Acted> {
+    let found = CHECKS
+        .iter()
+        .map(|check| (check.run)(ctx))
+        .collect::<Outcome<Vec<_>>>()?;
+    Acted::nothing(
+        found
+            .into_iter()
+            .filter(|note| !note.is_empty())
+            .collect::<Vec<_>>()
+            .join(", "),
+    )
+}
+
+fn running(ctx: &Ctx) -> bool {
+    ctx.exec
+        .engine(&ctx.state)
+        .is_ok_and(|engine| engine.status().is_ok())
+}
+
+fn python(ctx: &Ctx) -> Outcome<String> {
+    // Once the environment is made, it brings its own interpreter.
+    if let Probe::Done(_) = venv::MLFLOW.probe(ctx)? {
+        return Ok("python as locked".to_owned());
+    }
+    let found = tools::check(ctx, &tools::PYTHON)?;
+    let ask = Cmd::reads("python3").args(["-c", "import ensurepip, venv"]);
+    ctx.must(Id::PythonWithoutVenv, "make Python environments", &ask)?;
+    Ok(found)
+}
+
+fn memory(ctx: &Ctx) -> Outcome<String> {
+    if running(ctx) {
+        return Ok(String::new());
+    }
+    let text = ctx.read_text(Path::new("/proc/meminfo")).unwrap_or_default();
+    let available_mib = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
+        .map(|kib| kib / 1024);
+    match available_mib {
+        Some(mib) if mib < pins::MEMORY_MIN_MIB => Err(Failure::new(Id::MachineTooSmall, "check the memory")
+            .because(format!(
+                "{mib} MiB are available, needed are {}",
+                pins::MEMORY_MIN_MIB
+            ))),
+        Some(mib) => Ok(format!("{:.1} GiB of memory", mib as f64 / 1024.0)),
+        None => Ok(String::new()),
+    }
+}
+
+fn disk(ctx: &Ctx) -> Outcome<String> {
+    // Once everything is built, little more is written.
+    if ctx.binary("driftless-engine").exists() {
+        return Ok(String::new());
+    }
+    let df = Cmd::reads("df")
+        .args(["--portability", "--block-size=1M"])
+        .path(&ctx.root);
+    let Some(output) = ctx.exec.run(&df).ok().filter(|output| output.ok()) else {
+        return Ok(String::new());
+    };
+    let free_mib = output
+        .stdout
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    match free_mib {
+        Some(mib) if mib < pins::DISK_MIN_MIB => Err(Failure::new(Id::MachineTooSmall, "check the disk")
+            .because(format!("{mib} MiB are free, needed are {}", pins::DISK_MIN_MIB))),
+        Some(mib) => Ok(format!("{:.0} GiB of disk", mib as f64 / 1024.0)),
+        None => Ok(String::new()),
+    }
+}
+
+/// The state folder is absent, empty, or ours.
+///
+/// # Errors
+/// `state-not-ours`.
+pub fn state(ctx: &Ctx) -> Outcome<String> {
+    let ours = ctx.state.join(MARKER).is_file();
+    let empty = std::fs::read_dir(&ctx.state).map_or(true, |mut entries| entries.next().is_none());
+    if ours || (empty && !ctx.state.is_file()) {
+        return Ok(String::new());
+    }
+    Err(Failure::new(
+        Id::StateNotOurs,
+        format!("use {} as the state folder", ctx.short(&ctx.state)),
+    )
+    .because(format!("it is not empty and holds no {MARKER}")))
+}
+
+fn ports(ctx: &Ctx) -> Outcome<String> {
+    if running(ctx) {
+        return Ok("engine running".to_owned());
+    }
+    for (app, port) in [("inference-api", pins::API_PORT), ("mlflow", pins::MLFLOW_PORT)] {
+        let port = port + ctx.port_offset;
+        // What an engine that was killed left behind listens there too; the next one takes it over.
+        if !ctx.exec.port_is_free(port) && !ctx.state.join("engine/state.json").exists() {
+            return Err(Failure::new(Id::PortTaken, format!("keep port {port} for {app}"))
+                .because(format!("another program listens on 127.0.0.1:{port}")));
+        }
+    }
+    Ok("ports free".to_owned())
+}
+
+/// Once the engine runs, also what it runs.
+const SERVICES: &[Check] = &[
+    Check {
+        name: "mlflow",
+        run: |ctx| service(ctx, "mlflow", Id::MlflowUnreachable),
+    },
+    Check {
+        name: "api",
+        run: |ctx| service(ctx, "inference-api", Id::ApiUnreachable),
+    },
+];
+
+fn service(ctx: &Ctx, app: &str, id: Id) -> Outcome<String> {
+    let attempted = format!("reach {app}");
+    let address = ctx
+        .engine()?
+        .address(app)
+        .map_err(|error| Failure::new(id, attempted.clone()).because(error))?;
+    let url = format!("{address}/health");
+    match ctx.exec.http(&Request::get(&url)) {
+        Ok(answer) if answer.ok() => Ok(format!("{url} answers")),
+        Ok(answer) => Err(Failure::new(id, attempted).because(format!("{url}: HTTP {}", answer.status))),
+        Err(cause) => Err(Failure::new(id, attempted).because(format!("{url}: {cause}"))),
+    }
+}

@@ -1,0 +1,83 @@
+//! `e2e`: the scenarios, in a world of their own beside the one that may be running.
+
+use crate::{
+    cmd::{down, images, up},
+    ctx::Ctx,
+    exec::{Cmd, Show},
+    failure::{Failure, Id, Outcome},
+    flags::{DownFlags, E2eFlags, UpFlags},
+};
+use std::time::Duration;
+
+/// Added to the ports, so that the world of `up` may go on running.
+const PORT_OFFSET: u16 = 1000;
+/// Folder of the world; below `target`, so that `cargo clean` removes what a killed run leaves.
+const STATE: &str = "e2e/state";
+
+/// Brings the world up, runs the scenarios, takes it down.
+///
+/// # Errors
+/// `check-failed` when a scenario does not hold; what `up` says.
+pub fn command(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
+    let world = ctx.elsewhere(ctx.target.join(STATE), PORT_OFFSET);
+    let ctx = &world;
+    if flags.rest.iter().any(|flag| flag == "--list") {
+        build(ctx)?;
+        return scenarios(ctx, &flags.rest);
+    }
+    // What an earlier run left behind would change what the scenarios find.
+    down::command(ctx, &DownFlags { purge: true })?;
+    up::run(ctx, &UpFlags::default())?;
+    build(ctx)?;
+    let result = scenarios(ctx, &flags.rest);
+    if flags.keep || result.is_err() {
+        ctx.report.say(format!(
+            "kept     the world: cargo xtask status --state {} --port-offset {}",
+            ctx.short(&ctx.state),
+            ctx.port_offset
+        ));
+        if !flags.keep {
+            // Its logs stay; its processes do not.
+            down::command(ctx, &DownFlags { purge: false })?;
+        }
+        return result;
+    }
+    down::command(ctx, &DownFlags { purge: true })
+}
+
+fn build(ctx: &Ctx) -> Outcome<()> {
+    let cmd = images::cargo_build(ctx, &["e2e"]).deadline(Duration::from_secs(3600));
+    ctx.report.loud(true);
+    let result = ctx.must(Id::BuildFailed, "compile the scenarios", &cmd);
+    ctx.report.loud(false);
+    result.map(drop)
+}
+
+fn scenarios(ctx: &Ctx, rest: &[String]) -> Outcome<()> {
+    let mut cmd = Cmd::changes(ctx.binary("e2e").display().to_string())
+        .args(["--engine", "local", "--state"])
+        .path(&ctx.state)
+        .args(rest)
+        .env(
+            "DRIFTLESS_ORACLE_PYTHON",
+            ctx.venv("oracle").join("bin/python").display().to_string(),
+        )
+        .dir(&ctx.root)
+        .show(Show::All)
+        .deadline(Duration::from_secs(1800));
+    if ctx.json {
+        cmd = cmd.args(["--json"]);
+    }
+    ctx.report.loud(true);
+    let output = ctx.ran(Id::CheckFailed, "run the end-to-end scenarios", &cmd);
+    ctx.report.loud(false);
+    match output? {
+        output if output.ok() => Ok(()),
+        output => Err(Failure::new(Id::CheckFailed, "run the end-to-end scenarios")
+            .because(format!(
+                "the scenarios ended with {}; those that do not hold are named above",
+                output.code
+            ))
+            .next("cargo xtask e2e --keep -- --only NAME")),
+    }
+}

@@ -1,0 +1,212 @@
+//! `test`: every test that this machine can run, and a line for each that it cannot.
+
+mod cargo_output;
+
+pub use cargo_output::{Tests, read as read_cargo_output};
+
+use crate::{
+    cmd,
+    ctx::Ctx,
+    exec::{Cmd, Show},
+    failure::{Failure, Id, Outcome},
+    flags::{E2eFlags, RenderFlags, TestFlags},
+    report::{Ending, Line},
+    step::{Deadline, Probe},
+    venv::{self, Venv},
+};
+use std::time::{Duration, Instant};
+
+/// What a check adds to the summary.
+#[derive(Debug, Default)]
+struct Checked {
+    note: String,
+    skipped: Vec<String>,
+}
+
+impl Checked {
+    fn note(note: impl Into<String>) -> Outcome<Checked> {
+        Ok(Checked {
+            note: note.into(),
+            skipped: Vec::new(),
+        })
+    }
+}
+
+/// Runs all checks, also after one has failed; then says what was not run, and the sum.
+///
+/// # Errors
+/// `check-failed` with the names of the checks that failed.
+pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
+    let mut skipped =
+        vec!["scenarios on Minikube or a cluster: this version has the local engine only".to_owned()];
+    let mut failed = Vec::new();
+    let mut count = 0;
+    let mut check = |name: &str, run: &dyn Fn() -> Outcome<Checked>| {
+        count += 1;
+        if let Err(failure) = one(ctx, name, run, &mut skipped) {
+            failed.push(failure);
+        }
+    };
+    check("format", &|| cargo(ctx, &["fmt", "--all", "--check"], &[]));
+    check("tidy", &|| {
+        cmd::tidy::command(ctx).and_then(|()| Checked::note("house rules kept"))
+    });
+    check("tools", &|| environment(ctx, &venv::MLFLOW));
+    check("oracle", &|| environment(ctx, &venv::ORACLE));
+    let lint = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "--deny",
+        "warnings",
+    ];
+    check("clippy", &|| cargo(ctx, &lint, &[]));
+    check("tests", &|| tests(ctx));
+    check("docs", &|| {
+        let doc = ["doc", "--workspace", "--no-deps", "--locked"];
+        cargo(ctx, &doc, &[("RUSTDOCFLAGS", "--deny warnings")])
+    });
+    check("render", &|| {
+        cmd::render::command(
+            ctx,
+            &RenderFlags {
+                check: true,
+                ..RenderFlags::default()
+            },
+        )?;
+        Checked::note("every overlay renders and fits its schema")
+    });
+    if flags.no_e2e {
+        skipped.push("end-to-end scenarios: left out as asked (--no-e2e)".to_owned());
+    } else {
+        check("e2e", &|| {
+            cmd::e2e::command(ctx, &E2eFlags::default()).and_then(|()| Checked::note("all scenarios hold"))
+        });
+    }
+    sum(ctx, count, &failed, &skipped)
+}
+
+fn one(ctx: &Ctx, name: &str, run: &dyn Fn() -> Outcome<Checked>, skipped: &mut Vec<String>) -> Outcome<()> {
+    let start = Instant::now();
+    ctx.report.begin(name);
+    let result = run();
+    let (ending, note) = match &result {
+        Ok(checked) => (Ending::Done, checked.note.clone()),
+        Err(failure) => (Ending::Failed, failure.causes.last().cloned().unwrap_or_default()),
+    };
+    ctx.report.end(Line {
+        name: name.to_owned(),
+        ending,
+        seconds: start.elapsed().as_secs_f64(),
+        note,
+    });
+    let checked = result.map_err(|failure| {
+        for line in &failure.detail {
+            ctx.report.say(format!("         {line}"));
+        }
+        failure.in_step(name)
+    })?;
+    skipped.extend(checked.skipped);
+    Ok(())
+}
+
+fn sum(ctx: &Ctx, count: usize, failed: &[Failure], skipped: &[String]) -> Outcome<()> {
+    let names: Vec<_> = failed.iter().map(|failure| failure.step.clone()).collect();
+    if ctx.json {
+        let all: Vec<_> = failed.iter().map(Failure::json).collect();
+        let sum = serde_json::json!({"checks": ctx.report.lines(), "skipped": skipped, "failures": all});
+        ctx.result(&sum.to_string());
+    } else {
+        for line in skipped {
+            ctx.result(&format!("not run: {line}"));
+        }
+        ctx.result(&format!(
+            "{} of {count} checks passed, {} things could not be run here.",
+            count - failed.len(),
+            skipped.len()
+        ));
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let first = failed[0].causes.join(": ");
+    Err(Failure::new(Id::CheckFailed, "pass every check")
+        .because(format!("failed: {}", names.join(", ")))
+        .because(first))
+}
+
+fn environment(ctx: &Ctx, venv: &Venv) -> Outcome<Checked> {
+    match venv.probe(ctx)? {
+        Probe::Done(note) => Checked::note(note),
+        _ => Checked::note(venv.install(ctx, Deadline::after(Duration::from_secs(900)))?),
+    }
+}
+
+fn cargo_cmd(ctx: &Ctx, args: &[&str]) -> Cmd {
+    let cmd = Cmd::changes("cargo")
+        .args(args)
+        .dir(&ctx.root)
+        .deadline(Duration::from_secs(3600));
+    if ctx.report.is_quiet() {
+        cmd
+    } else {
+        cmd.show(Show::Progress)
+    }
+}
+
+fn cargo(ctx: &Ctx, args: &[&str], env: &[(&str, &str)]) -> Outcome<Checked> {
+    let mut cmd = cargo_cmd(ctx, args);
+    for (name, value) in env {
+        cmd = cmd.env(*name, *value);
+    }
+    ctx.report.loud(true);
+    let output = ctx.must(Id::CheckFailed, &format!("run cargo {}", args[0]), &cmd);
+    ctx.report.loud(false);
+    output?;
+    Checked::note(format!("cargo {}", args[0]))
+}
+
+/// All tests of the workspace. Tests say themselves what they could not run.
+fn tests(ctx: &Ctx) -> Outcome<Checked> {
+    let oracle = ctx.venv("oracle").join("bin/python");
+    let args = [
+        "test",
+        "--workspace",
+        "--locked",
+        "--no-fail-fast",
+        "--",
+        "--show-output",
+    ];
+    let mut cmd = cargo_cmd(ctx, &args).env("DRIFTLESS_ORACLE_PYTHON", oracle.display().to_string());
+    // Without the environment (its own check has failed then) tests say what they leave out.
+    if matches!(venv::ORACLE.probe(ctx)?, Probe::Done(_)) {
+        cmd = cmd.env("DRIFTLESS_STRICT", "1");
+    }
+    ctx.report.loud(true);
+    let output = ctx.ran(Id::CheckFailed, "run the tests", &cmd);
+    ctx.report.loud(false);
+    let output = output?;
+    let log = ctx.target.join("xtask/cargo-test.log");
+    ctx.write(Id::CheckFailed, &log, &output.stdout, 0o644)?;
+    let seen = read_cargo_output(&output.stdout);
+    let note = format!("{} passed, {} failed", seen.passed, seen.failed.len());
+    if output.ok() {
+        return Ok(Checked {
+            note,
+            skipped: seen.skipped,
+        });
+    }
+    let what = if seen.failed.is_empty() {
+        "they did not compile or did not end".to_owned()
+    } else {
+        seen.failed.join(", ")
+    };
+    Err(Failure::new(Id::CheckFailed, "run the tests")
+        .because(format!("{note}: {what}"))
+        .next(format!(
+            "read {}, mend it, then cargo xtask test",
+            ctx.short(&log)
+        )))
+}

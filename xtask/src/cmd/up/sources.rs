@@ -1,0 +1,83 @@
+//! The steps `tools`, `git` and `data`: what must lie on disk before anything runs.
+
+use crate::{
+    ctx::Ctx,
+    failure::{Failure, Id, Outcome},
+    git::{self, Publication},
+    step::{Acted, Deadline, Probe, looks_done},
+    tools, venv,
+};
+use std::path::PathBuf;
+
+pub fn tools_probe(ctx: &Ctx) -> Outcome<Probe> {
+    venv::MLFLOW.probe(ctx)
+}
+
+pub fn tools(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
+    Acted::changed(venv::MLFLOW.install(ctx, deadline)?)
+}
+
+pub fn tools_verify(ctx: &Ctx) -> Outcome<()> {
+    looks_done(
+        ctx,
+        tools_probe,
+        Id::PythonPackages,
+        "find the installed packages",
+    )?;
+    tools::kustomize(ctx).map(drop)
+}
+
+pub fn git_probe(ctx: &Ctx) -> Outcome<Probe> {
+    git::warn_uncommitted(ctx)?;
+    Ok(match git::look(ctx)? {
+        Publication::UpToDate { head, main } => Probe::Done(format!(
+            "main {} holds HEAD {}",
+            git::short(&main),
+            git::short(&head)
+        )),
+        Publication::Behind { head } => Probe::Needed(format!("main lacks HEAD {}", git::short(&head))),
+    })
+}
+
+pub fn git(ctx: &Ctx, _: Deadline) -> Outcome<Acted> {
+    let Publication::Behind { head } = git::look(ctx)? else {
+        return Acted::nothing("main holds HEAD");
+    };
+    git::bare_repository(ctx)?;
+    Acted::changed(git::publish(ctx, &head)?)
+}
+
+pub fn git_verify(ctx: &Ctx) -> Outcome<()> {
+    looks_done(ctx, git_probe, Id::GitMoved, "publish HEAD")
+}
+
+fn iris(ctx: &Ctx) -> PathBuf {
+    ctx.root.join("trainer/data/iris.csv")
+}
+
+/// The name of the first batch; later ones count up.
+pub const FIRST_BATCH: &str = "batch-0001.csv";
+
+pub fn data_probe(ctx: &Ctx) -> Outcome<Probe> {
+    let first = ctx.data().join(FIRST_BATCH);
+    // The data place belongs to whoever adds batches: what is there is never written over.
+    Ok(if first.is_file() {
+        Probe::Done(format!("{} is there", ctx.short(&first)))
+    } else {
+        Probe::Needed(format!("{} is missing", ctx.short(&first)))
+    })
+}
+
+pub fn data(ctx: &Ctx, _: Deadline) -> Outcome<Acted> {
+    let (from, to) = (iris(ctx), ctx.data().join(FIRST_BATCH));
+    let bytes = ctx
+        .exec
+        .read(&from)
+        .map_err(|error| Failure::new(Id::NotAClone, format!("read {}", ctx.short(&from))).because(error))?;
+    ctx.write(Id::StateUnwritable, &to, &String::from_utf8_lossy(&bytes), 0o644)?;
+    Acted::changed(format!("{} copied to {}", ctx.short(&from), ctx.short(&to)))
+}
+
+pub fn data_verify(ctx: &Ctx) -> Outcome<()> {
+    looks_done(ctx, data_probe, Id::StateUnwritable, "copy the first batch")
+}

@@ -1,0 +1,276 @@
+//! What every command can reach: where things are, the executor, the reporter.
+
+use crate::{
+    exec::{Cmd, Executor, Output, Request},
+    failure::{Failure, Id, Outcome},
+    flags::{EngineChoice, Globals},
+    known,
+    report::Report,
+};
+use engine::{Engine, EngineError};
+use serde::de::DeserializeOwned;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Passed to every step and command.
+pub struct Ctx {
+    /// Root of the clone.
+    pub root: PathBuf,
+    /// Where cargo puts what it builds.
+    pub target: PathBuf,
+    /// The state folder, absolute (`.driftless`).
+    pub state: PathBuf,
+    /// The overlays that are rendered.
+    pub environment: &'static str,
+    /// Added to every port.
+    pub port_offset: u16,
+    /// Results as JSON.
+    pub json: bool,
+    /// The output of other programs is shown.
+    pub verbose: bool,
+    /// Published from any commit, also one without a branch (CI, the world of e2e).
+    pub any_head: bool,
+    /// The outside world.
+    pub exec: Arc<dyn Executor>,
+    /// Progress.
+    pub report: Arc<Report>,
+}
+
+impl Ctx {
+    /// A context over the clone at `root`.
+    pub fn new(root: PathBuf, globals: &Globals, exec: Arc<dyn Executor>, report: Report) -> Self {
+        let absolute = |path: &Path| {
+            if path.is_absolute() {
+                path.to_owned()
+            } else {
+                root.join(path)
+            }
+        };
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| root.join("target"), |dir| absolute(Path::new(&dir)));
+        Ctx {
+            target,
+            state: absolute(&globals.state),
+            environment: "local",
+            port_offset: globals.port_offset,
+            json: globals.json,
+            verbose: globals.verbose,
+            // A checkout of CI has no branch by design.
+            any_head: std::env::var_os("CI").is_some(),
+            root,
+            exec,
+            report: Arc::new(report),
+        }
+    }
+
+    /// The same clone with a world in another folder and on other ports, published from any commit.
+    pub fn elsewhere(&self, state: PathBuf, port_offset: u16) -> Self {
+        Ctx {
+            root: self.root.clone(),
+            target: self.target.clone(),
+            state,
+            environment: self.environment,
+            port_offset,
+            json: self.json,
+            verbose: self.verbose,
+            any_head: true,
+            exec: Arc::clone(&self.exec),
+            report: Arc::clone(&self.report),
+        }
+    }
+
+    /// A release binary of ours.
+    pub fn binary(&self, name: &str) -> PathBuf {
+        self.target
+            .join(crate::tools::release_triple())
+            .join("release")
+            .join(name)
+    }
+
+    /// A Python environment of ours.
+    pub fn venv(&self, name: &str) -> PathBuf {
+        self.root.join("target/tools").join(name)
+    }
+
+    /// The bare repository of the local engine.
+    pub fn bare(&self) -> PathBuf {
+        self.state.join("gitops.git")
+    }
+
+    /// The image layout of the local engine.
+    pub fn images(&self) -> PathBuf {
+        self.state.join("images")
+    }
+
+    /// The data place of the local engine.
+    pub fn data(&self) -> PathBuf {
+        self.state.join("data/iris")
+    }
+
+    /// A path as a person would type it from the root of the clone.
+    pub fn short(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .display()
+            .to_string()
+    }
+
+    /// Runs a command that must end with 0.
+    ///
+    /// # Errors
+    /// `id` (or the entry that its output is known for) with the last lines of its output.
+    pub fn must(&self, id: Id, attempted: &str, cmd: &Cmd) -> Outcome<Output> {
+        let output = self.ran(id, attempted, cmd)?;
+        if output.ok() {
+            return Ok(output);
+        }
+        let id = known::entry(&format!("{}\n{}", output.stderr, output.stdout), id);
+        let last = output
+            .tail(1)
+            .pop()
+            .unwrap_or_else(|| "it said nothing".to_owned());
+        Err(Failure::new(id, attempted)
+            .because(format!("`{cmd}` ended with {}", output.code))
+            .because(last)
+            .detail(output.tail(12)))
+    }
+
+    /// Runs a command whose exit code the caller reads.
+    ///
+    /// # Errors
+    /// `tool-missing`, or `id` when it could not be run or did not end in time.
+    pub fn ran(&self, id: Id, attempted: &str, cmd: &Cmd) -> Outcome<Output> {
+        self.exec.run(cmd).map_err(|error| {
+            let id = match &error {
+                crate::exec::ExecError::NotFound(_) => Id::ToolMissing,
+                crate::exec::ExecError::Deadline { .. } => Id::DeadlinePassed,
+                crate::exec::ExecError::Io { .. } => id,
+            };
+            let failure = Failure::new(id, attempted).because(&error);
+            match std::error::Error::source(&error) {
+                Some(source) => failure.because(source),
+                None => failure,
+            }
+        })
+    }
+
+    /// Writes a file; a full disk has its own id.
+    ///
+    /// # Errors
+    /// `disk-full` or `id`.
+    pub fn write(&self, id: Id, path: &Path, text: &str, mode: u32) -> Outcome<()> {
+        self.exec.write(path, text.as_bytes(), mode).map_err(|error| {
+            let full = error.kind() == std::io::ErrorKind::StorageFull;
+            Failure::new(
+                if full { Id::DiskFull } else { id },
+                format!("write {}", self.short(path)),
+            )
+            .because(error)
+        })
+    }
+
+    /// Contents of a text file, `None` when it is not there.
+    pub fn read_text(&self, path: &Path) -> Option<String> {
+        self.exec
+            .read(path)
+            .ok()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The engine, which must answer.
+    ///
+    /// # Errors
+    /// `engine-not-running` or `engine-refused`.
+    pub fn engine(&self) -> Outcome<Box<dyn Engine>> {
+        let engine = self
+            .exec
+            .engine(&self.state)
+            .map_err(engine_failure("reach the engine"))?;
+        if !self.exec.pretends() {
+            engine
+                .status()
+                .map_err(engine_failure("ask the engine for its status"))?;
+        }
+        Ok(engine)
+    }
+
+    /// JSON of one of our services.
+    ///
+    /// # Errors
+    /// `id` when it does not answer, or not with JSON of that shape.
+    pub fn get_json<T: DeserializeOwned>(&self, id: Id, url: &str) -> Outcome<T> {
+        let attempted = format!("GET {url}");
+        let fail = |cause: String| Failure::new(id, attempted.clone()).because(cause);
+        let answer = self.exec.http(&Request::get(url)).map_err(fail)?;
+        if !answer.ok() {
+            return Err(fail(format!("HTTP {} {}", answer.status, answer.body)));
+        }
+        answer.json().map_err(fail)
+    }
+
+    /// Prints a result to standard output.
+    pub fn result(&self, text: &str) {
+        use std::io::Write;
+        // A closed pipe (`| head`) is no failure.
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+}
+
+/// Turns what an engine said into a failure.
+pub fn engine_failure(attempted: &str) -> impl Fn(EngineError) -> Failure {
+    let attempted = attempted.to_owned();
+    move |error| {
+        let id = match &error {
+            EngineError::Unreachable { .. } => Id::EngineNotRunning,
+            EngineError::Refused { .. } | EngineError::Answer { .. } => Id::EngineRefused,
+            EngineError::Deadline { .. } => Id::DeadlinePassed,
+        };
+        Failure::new(id, attempted.clone()).because(error)
+    }
+}
+
+/// The root of the clone that `start` lies in.
+///
+/// # Errors
+/// `not-a-clone`.
+pub fn find_root(start: &Path) -> Outcome<PathBuf> {
+    start
+        .ancestors()
+        .find(|dir| dir.join("xtask/Cargo.toml").is_file() && dir.join("kustomize/overlays").is_dir())
+        .map(Path::to_owned)
+        .ok_or_else(|| {
+            Failure::new(Id::NotAClone, "find the root of the repository")
+                .because(format!(
+                    "neither {} nor a folder above it holds xtask/ and kustomize/overlays/",
+                    start.display()
+                ))
+                .in_step("start")
+        })
+}
+
+/// Which engine is used, and why, in words.
+///
+/// # Errors
+/// `engine-unavailable` for engines that this version does not have.
+pub fn choose_engine(choice: EngineChoice) -> Outcome<&'static str> {
+    match choice {
+        EngineChoice::Local => Ok("local, as asked"),
+        EngineChoice::Auto => {
+            Ok("local: it needs neither Docker nor Kubernetes, and this version has no other")
+        }
+        EngineChoice::Minikube | EngineChoice::Cluster => {
+            let name = if choice == EngineChoice::Minikube {
+                "minikube"
+            } else {
+                "cluster"
+            };
+            Err(
+                Failure::new(Id::EngineUnavailable, format!("use the {name} engine"))
+                    .because("this version has the local engine only; the Kubernetes engine is not built in")
+                    .in_step("start"),
+            )
+        }
+    }
+}
