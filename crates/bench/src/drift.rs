@@ -183,13 +183,15 @@ fn time(repeats: usize, mut work: impl FnMut()) -> f64 {
 /// Seconds for a row to be recorded and the flag to be asked, as a request does it.
 fn record_a_row(table: &Table, rows: usize) -> Result<f64> {
     let reference = Arc::new(Reference::new(table.a.clone())?);
-    let size = table.b[0].len();
-    let mut window = Window::new(reference, size, 0.05)?;
-    let traffic: Vec<Vec<f64>> = (0..size)
-        .map(|row| table.b.iter().map(|column| column[row]).collect())
+    let mut window = Window::new(reference, table.b[0].len(), 0.05)?;
+    // More rows than the window holds, and not a multiple: each row that comes in differs from the
+    // one that falls out.
+    let traffic = columns(3, table.a.len(), 1_009, 0.1, 10.0);
+    let traffic: Vec<Vec<f64>> = (0..traffic[0].len())
+        .map(|row| traffic.iter().map(|column| column[row]).collect())
         .collect();
     let mut drifting = 0_usize;
-    let seconds = time(rows.div_ceil(size), || {
+    let seconds = time(rows.div_ceil(traffic.len()), || {
         for row in &traffic {
             // The rows are finite and of the right length.
             let _ = window.push(black_box(row));
@@ -197,7 +199,7 @@ fn record_a_row(table: &Table, rows: usize) -> Result<f64> {
         }
     });
     black_box(drifting);
-    Ok(seconds / size as f64)
+    Ok(seconds / traffic.len() as f64)
 }
 
 pub fn run(options: &Options, quick: bool) -> Result<Report> {

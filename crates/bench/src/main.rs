@@ -3,6 +3,7 @@
 mod bare;
 mod child;
 mod drift;
+mod forest;
 mod paths;
 mod report;
 mod serve;
@@ -31,6 +32,8 @@ struct Arguments {
 enum What {
     /// Drift statistics beside SciPy's
     Drift(drift::Options),
+    /// The random forest beside scikit-learn's, its predictions beside onnxruntime's
+    Forest(forest::Options),
     /// The inference API beside a bare server that answers a fixed body
     Serve(serve::Options),
     /// The server that `serve` compares with
@@ -41,6 +44,7 @@ enum What {
 fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     match &arguments.what {
         What::Drift(options) => drift::run(options, arguments.quick),
+        What::Forest(options) => forest::run(options, arguments.quick),
         What::Serve(options) => serve::run(options, arguments.quick),
         What::Bare(options) => bare::run(options).map(|()| Report::new("bare server")),
     }

@@ -25,6 +25,12 @@ pub struct Ecdf {
     cumulative: Vec<u64>,
 }
 
+/// Bits of a double as an integer of the same order, and back: integers sort twice as fast.
+fn ordered_bits(bits: i64) -> i64 {
+    // Negative doubles count downwards: turn all bits but the sign.
+    bits ^ (bits >> 63) & i64::MAX
+}
+
 impl Ecdf {
     /// Sorts a copy of `sample` (any order, at least one value, all finite; -0 counts as 0).
     pub fn new(sample: &[f64]) -> Result<Self, SampleError> {
@@ -35,16 +41,17 @@ impl Ecdf {
             let value = sample[index];
             return Err(SampleError::NotFinite { index, value });
         }
-        // Adding zero turns -0.0 into 0.0, so that the total order agrees with `==`.
-        let mut sorted: Vec<f64> = sample.iter().map(|x| x + 0.0).collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let mut values: Vec<f64> = Vec::with_capacity(sorted.len());
-        let mut cumulative = Vec::with_capacity(sorted.len());
-        for (index, &x) in sorted.iter().enumerate() {
-            if values.last() == Some(&x) {
-                *cumulative.last_mut().expect("one entry for each value") = index as u64 + 1;
-            } else {
-                values.push(x);
+        // Adding zero turns -0.0 into 0.0, so that equal values have equal bits.
+        let mut keys: Vec<i64> = sample
+            .iter()
+            .map(|x| ordered_bits((x + 0.0).to_bits() as i64))
+            .collect();
+        keys.sort_unstable();
+        let mut values: Vec<f64> = Vec::with_capacity(keys.len());
+        let mut cumulative = Vec::with_capacity(keys.len());
+        for (index, &key) in keys.iter().enumerate() {
+            if index + 1 == keys.len() || keys[index + 1] != key {
+                values.push(f64::from_bits(ordered_bits(key) as u64));
                 cumulative.push(index as u64 + 1);
             }
         }

@@ -42,46 +42,55 @@ impl Peak {
     }
 }
 
+/// How many of the ascending `values` lie below `x`, given that the first `from` do: steps of
+/// doubling length, so that a few values among many cost little.
+fn count_below(values: &[f64], from: usize, x: f64) -> usize {
+    let mut step = 1;
+    let mut low = from;
+    while low + step <= values.len() && values[low + step - 1] < x {
+        low += step;
+        step *= 2;
+    }
+    let high = (low + step).min(values.len());
+    low + values[low..high].partition_point(|&value| value < x)
+}
+
 impl Distance {
-    /// Walks over the distinct values of both samples once.
+    /// Walks over the distinct values of `b`; between two of them only the last value of `a` counts,
+    /// since the first function rises there and the second does not.
     ///
     /// The numerator is integer arithmetic. Location and sign follow the differences of the two
     /// quotients in doubles, since SciPy takes the first extreme of those: where two places tie
     /// as fractions, rounding decides between them there, and so it must here.
     pub fn between(a: &Ecdf, b: &Ecdf) -> Self {
         let (size_a, size_b) = (a.count(), b.count());
-        let (mut next_a, mut next_b) = (0, 0);
-        let (mut count_a, mut count_b) = (0_u64, 0_u64);
         let mut numerator = 0;
-        let [mut above_at_a, mut above_at_b, mut below_at_a, mut below_at_b] = [Peak::lowest(); 4];
-        loop {
-            let x = match (a.values().get(next_a), b.values().get(next_b)) {
-                (Some(&x), Some(&y)) => x.min(y),
-                (Some(&x), None) | (None, Some(&x)) => x,
-                (None, None) => break,
-            };
-            let at_a = a.values().get(next_a) == Some(&x);
-            let at_b = b.values().get(next_b) == Some(&x);
-            if at_a {
-                count_a = a.cumulative()[next_a];
-                next_a += 1;
-            }
-            if at_b {
-                count_b = b.cumulative()[next_b];
-                next_b += 1;
-            }
+        let mut above = Peak::lowest();
+        let [mut below_at_a, mut below_at_b] = [Peak::lowest(); 2];
+        let mut gap = |count_a: u64, count_b: u64| {
             numerator = numerator.max((count_a * size_b).abs_diff(count_b * size_a));
-            let gap = count_a as f64 / size_a as f64 - count_b as f64 / size_b as f64;
-            if at_a {
-                above_at_a.raise(gap, x);
-                below_at_a.raise(-gap, x);
+            count_a as f64 / size_a as f64 - count_b as f64 / size_b as f64
+        };
+        let upto = |place: usize| if place == 0 { 0 } else { a.cumulative()[place - 1] };
+        let (mut place, mut before) = (0, 0);
+        for (&x, &count_b) in b.values().iter().zip(b.cumulative()) {
+            let next = count_below(a.values(), place, x);
+            if next > place {
+                above.raise(gap(upto(next), before), a.values()[next - 1]);
             }
-            if at_b {
-                above_at_b.raise(gap, x);
-                below_at_b.raise(-gap, x);
+            let shared = a.values().get(next) == Some(&x);
+            place = next + usize::from(shared);
+            let height = gap(upto(place), count_b);
+            if shared {
+                above.raise(height, x);
+                below_at_a.raise(-height, x);
             }
+            below_at_b.raise(-height, x);
+            before = count_b;
         }
-        let above = above_at_a.or(above_at_b);
+        if let Some(&last) = a.values()[place..].last() {
+            above.raise(gap(size_a, size_b), last);
+        }
         let below = below_at_a.or(below_at_b);
         let below_height = below.height.clamp(0.0, 1.0);
         if below_height > above.height {
