@@ -1,11 +1,15 @@
 //! The release file and the one commit that promotes it.
 //!
-//! Nothing in this crate can write any other path than `contract::names::release_file`.
+//! No call of this crate can write another path than `contract::names::release_file`.
 
+mod commit;
 mod error;
+mod promote;
 mod release;
+mod remote;
 mod repo;
+mod yaml;
 
 pub use error::{Error, ReleaseError};
 pub use release::Release;
-pub use repo::{Details, LogEntry, Promoted, Repo};
+pub use repo::{Credentials, Details, LogEntry, Promoted, Repo};

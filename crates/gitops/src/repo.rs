@@ -1,16 +1,45 @@
 //! The repository that an engine watches.
 
-use crate::{Error, Release};
-use std::{collections::BTreeMap, path::Path};
+use crate::{
+    Error, Release, ReleaseError, promote,
+    release::check_environment,
+    remote::{Remote, http::Http, local::Local},
+};
+use contract::names::release_file;
+use git2::{ErrorCode, Oid, Repository};
+use secrecy::SecretString;
+use std::{collections::BTreeMap, env, path::Path};
+
+/// Who we are at an HTTP remote. Never printed.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// User name; servers that take tokens mostly ignore it.
+    pub username: String,
+    /// Token or password.
+    pub token: SecretString,
+}
+
+impl Credentials {
+    /// From `GIT_TOKEN` and `GIT_USERNAME` (`driftless` when absent); `None` without a token.
+    pub fn from_env() -> Option<Self> {
+        let set = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
+        Some(Self {
+            token: set("GIT_TOKEN")?.into(),
+            username: set("GIT_USERNAME").unwrap_or_else(|| "driftless".to_owned()),
+        })
+    }
+}
 
 /// A repository by address. Cheap to clone, usable from any thread; every call asks the remote.
 #[derive(Clone, Debug)]
-pub struct Repo {}
+pub struct Repo {
+    remote: Remote,
+}
 
 /// What a promotion did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promoted {
-    /// The commit that put the release at the head of the branch, full hex.
+    /// The commit since which the release is live, full hex.
     pub commit: String,
     /// The release was live already; nothing was pushed.
     pub already: bool,
@@ -48,8 +77,48 @@ impl Repo {
     ///
     /// # Errors
     /// `Address` or `Git`.
-    pub fn open(_address: &str, _work_directory: &Path) -> Result<Self, Error> {
-        todo!()
+    pub fn open(address: &str, work_directory: &Path) -> Result<Self, Error> {
+        Self::open_as(address, work_directory, Credentials::from_env())
+    }
+
+    /// As `open`, with credentials of the caller's.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_as(
+        address: &str,
+        work_directory: &Path,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, Error> {
+        let refused = |reason: &str| Error::Address {
+            // What stands before an @ may be a password: it is not repeated.
+            address: address
+                .rsplit_once('@')
+                .map_or_else(|| address.to_owned(), |(_, rest)| format!("…@{rest}")),
+            reason: reason.to_owned(),
+        };
+        let remote = match address.split_once("://") {
+            None => Remote::Local(Local::open(address, address.as_ref())?),
+            Some(("file", path)) => Remote::Local(Local::open(address, path.as_ref())?),
+            Some(("http" | "https", rest))
+                if rest.split('/').next().is_some_and(|host| host.contains('@')) =>
+            {
+                return Err(refused("credentials belong into GIT_USERNAME and GIT_TOKEN"));
+            }
+            Some(("https", _)) if !cfg!(feature = "https") => {
+                return Err(refused("this program was built without TLS"));
+            }
+            Some(("http" | "https", _)) => {
+                Remote::Http(Box::new(Http::open(address, work_directory, credentials)?))
+            }
+            Some(_) => return Err(refused("expected file://, http://, https:// or a path")),
+        };
+        Ok(Self { remote })
+    }
+
+    /// The address, without credentials.
+    pub fn address(&self) -> &str {
+        self.remote.address()
     }
 
     /// Commit at the head of the branch, full hex.
@@ -57,39 +126,55 @@ impl Repo {
     /// # Errors
     /// `Git`.
     pub fn head(&self) -> Result<String, Error> {
-        todo!()
+        Ok(self.remote.head(&self.remote.repository()?)?.to_string())
     }
 
     /// A file at a commit (`None`: at the head), `None` when it is not there.
     ///
     /// # Errors
     /// `Git`.
-    pub fn read(&self, _commit: Option<&str>, _path: &str) -> Result<Option<Vec<u8>>, Error> {
-        todo!()
+    pub fn read(&self, commit: Option<&str>, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        let repository = self.remote.repository()?;
+        let commit = self.commit(&repository, commit)?;
+        self.file(&repository, commit, path)
     }
 
     /// The newest `limit` commits along first parents, newest first.
     ///
     /// # Errors
     /// `Git`.
-    pub fn log(&self, _limit: usize) -> Result<Vec<LogEntry>, Error> {
-        todo!()
+    pub fn log(&self, limit: usize) -> Result<Vec<LogEntry>, Error> {
+        let repository = self.remote.repository()?;
+        let head = self.remote.head(&repository)?;
+        let entries = || -> Result<Vec<LogEntry>, git2::Error> {
+            let mut walk = repository.revwalk()?;
+            walk.simplify_first_parent()?;
+            walk.push(head)?;
+            walk.take(limit)
+                .map(|id| entry(&repository.find_commit(id?)?))
+                .collect()
+        };
+        entries().map_err(|error| self.failed("read", &error))
     }
 
     /// The release at the head; `None` before the first promotion.
     ///
     /// # Errors
     /// `Git`, or `Release` when the file is not one that this crate wrote.
-    pub fn current(&self, _environment: &str) -> Result<Option<Release>, Error> {
-        todo!()
+    pub fn current(&self, environment: &str) -> Result<Option<Release>, Error> {
+        let repository = self.remote.repository()?;
+        let head = self.remote.head(&repository)?;
+        self.release_in(&repository, head, environment)
     }
 
     /// The release at a commit.
     ///
     /// # Errors
     /// As `current`.
-    pub fn release_at(&self, _commit: &str, _environment: &str) -> Result<Option<Release>, Error> {
-        todo!()
+    pub fn release_at(&self, commit: &str, environment: &str) -> Result<Option<Release>, Error> {
+        let repository = self.remote.repository()?;
+        let commit = self.commit(&repository, Some(commit))?;
+        self.release_in(&repository, commit, environment)
     }
 
     /// Makes `release` the live one by one commit, if the live image is still `expected_previous`
@@ -99,11 +184,11 @@ impl Repo {
     /// `Outrun`, `Withdrawn`, `Contended`, `Guard`, `Release`, `Git`.
     pub fn promote(
         &self,
-        _environment: &str,
-        _release: &Release,
-        _expected_previous: Option<&str>,
+        environment: &str,
+        release: &Release,
+        expected_previous: Option<&str>,
     ) -> Result<Promoted, Error> {
-        todo!()
+        self.promote_with(environment, release, expected_previous, &Details::default())
     }
 
     /// As `promote`, with metrics and time for the commit.
@@ -112,11 +197,86 @@ impl Repo {
     /// As `promote`.
     pub fn promote_with(
         &self,
-        _environment: &str,
-        _release: &Release,
-        _expected_previous: Option<&str>,
-        _details: &Details,
+        environment: &str,
+        release: &Release,
+        expected_previous: Option<&str>,
+        details: &Details,
     ) -> Result<Promoted, Error> {
-        todo!()
+        if release.environment != environment {
+            return Err(Error::Release(ReleaseError::Field {
+                field: "environment",
+                value: release.environment.clone(),
+                expected: "the environment that is promoted",
+            }));
+        }
+        promote::promote(self, release, expected_previous, details)
     }
+
+    pub(crate) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    pub(crate) fn release_in(
+        &self,
+        repository: &Repository,
+        commit: Oid,
+        environment: &str,
+    ) -> Result<Option<Release>, Error> {
+        check_environment(environment)?;
+        let Some(bytes) = self.file(repository, commit, &release_file(environment))? else {
+            return Ok(None);
+        };
+        let text = String::from_utf8(bytes).map_err(|_| ReleaseError::Malformed {
+            environment: environment.to_owned(),
+            reason: "it is not UTF-8".to_owned(),
+        })?;
+        Ok(Release::from_yaml(environment, &text)?)
+    }
+
+    pub(crate) fn failed(&self, action: &'static str, error: &git2::Error) -> Error {
+        Error::Git {
+            action,
+            address: self.address().to_owned(),
+            reason: error.message().to_owned(),
+        }
+    }
+
+    /// A commit by full hex, fetched when it is not here yet; the head without one.
+    fn commit(&self, repository: &Repository, commit: Option<&str>) -> Result<Oid, Error> {
+        let Some(text) = commit else {
+            return self.remote.head(repository);
+        };
+        let id = Oid::from_str(text).map_err(|error| self.failed("read", &error))?;
+        if repository.find_commit(id).is_err() {
+            self.remote.head(repository)?;
+        }
+        Ok(id)
+    }
+
+    fn file(&self, repository: &Repository, commit: Oid, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        let read = || {
+            let tree = repository.find_commit(commit)?.tree()?;
+            match tree.get_path(path.as_ref()) {
+                Ok(entry) => Ok(Some(repository.find_blob(entry.id())?.content().to_vec())),
+                Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        read().map_err(|error: git2::Error| self.failed("read", &error))
+    }
+}
+
+fn entry(commit: &git2::Commit<'_>) -> Result<LogEntry, git2::Error> {
+    let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+    let trailers = git2::message_trailers_strs(&message)?;
+    Ok(LogEntry {
+        commit: commit.id().to_string(),
+        subject: message.lines().next().unwrap_or_default().to_owned(),
+        author: commit.author().to_string(),
+        trailers: trailers
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        time_s: commit.time().seconds(),
+    })
 }
