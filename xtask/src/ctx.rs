@@ -142,7 +142,16 @@ impl Ctx {
     /// # Errors
     /// `tool-missing`, or `id` when it could not be run or did not end in time.
     pub fn ran(&self, id: Id, attempted: &str, cmd: &Cmd) -> Outcome<Output> {
-        self.exec.run(cmd).map_err(|error| {
+        if self.verbose {
+            self.report.say(format!("+ {cmd}"));
+        }
+        let result = self.exec.run(cmd);
+        if let (true, Ok(output)) = (self.verbose, &result) {
+            for line in output.stdout.lines().chain(output.stderr.lines()) {
+                self.report.say(format!("  {line}"));
+            }
+        }
+        result.map_err(|error| {
             let id = match &error {
                 crate::exec::ExecError::NotFound(_) => Id::ToolMissing,
                 crate::exec::ExecError::Deadline { .. } => Id::DeadlinePassed,
@@ -212,9 +221,7 @@ impl Ctx {
 
     /// Prints a result to standard output.
     pub fn result(&self, text: &str) {
-        use std::io::Write;
-        // A closed pipe (`| head`) is no failure.
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        self.exec.print(text);
     }
 }
 

@@ -16,7 +16,7 @@ pub use recording::Recording;
 use engine::{Engine, EngineError, LocalEngine};
 use std::{
     fs, io,
-    io::Read,
+    io::{Read, Write},
     net::TcpListener,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
@@ -101,6 +101,8 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// As the system says.
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
+    /// Prints a line of a result to standard output.
+    fn print(&self, line: &str);
     /// Lets time pass between two looks at a condition. False: there is nothing to wait for,
     /// because changes are only written down.
     fn pause(&self, what: &str, time: Duration) -> bool;
@@ -149,6 +151,9 @@ impl<T: Executor + ?Sized> Executor for std::sync::Arc<T> {
     }
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         (**self).lock(path)
+    }
+    fn print(&self, line: &str) {
+        (**self).print(line);
     }
     fn pause(&self, what: &str, time: Duration) -> bool {
         (**self).pause(what, time)
@@ -348,6 +353,11 @@ impl Executor for Real {
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn print(&self, line: &str) {
+        // A closed pipe (`| head`) is no failure.
+        let _ = writeln!(io::stdout().lock(), "{line}");
     }
 
     fn pause(&self, _what: &str, time: Duration) -> bool {

@@ -27,11 +27,19 @@ pub fn changes(dir: &Path) -> Cmd {
     shielded(Cmd::changes("git").args(["-C"]).path(dir))
 }
 
-/// Inside of a hook git exports where its own repository is; ours is always named.
+/// Inside of a hook git exports where its own repository is, and whose commit it makes.
+const SHIELDED: [&str; 7] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_EMAIL",
+    "GIT_COMMITTER_NAME",
+    "GIT_COMMITTER_EMAIL",
+];
+
 fn shielded(cmd: Cmd) -> Cmd {
-    ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"]
-        .iter()
-        .fold(cmd, |cmd, name| cmd.without_env(*name))
+    SHIELDED.iter().fold(cmd, |cmd, name| cmd.without_env(*name))
 }
 
 /// The trimmed output of a git command, `None` when it says no.
@@ -64,15 +72,12 @@ impl<'a> Clone<'a> {
         let clone = Clone { ctx, dir };
         clone.clean()?;
         let cmd = shielded(Cmd::changes("git"))
-            .args([
-                "clone",
-                "--quiet",
-                "--branch",
-                "main",
-                "--config",
-                "core.hooksPath=/dev/null",
-            ])
-            .args(["--config", "commit.gpgSign=false", url])
+            .args(["clone", "--quiet", "--branch", "main"])
+            // Commits are made by xtask: whoever typed the command needs no git identity.
+            .args(["--config", "user.name=driftless xtask"])
+            .args(["--config", "user.email=xtask@driftless.invalid"])
+            .args(["--config", "commit.gpgSign=false"])
+            .args(["--config", "core.hooksPath=/dev/null", url])
             .path(&clone.dir);
         ctx.must(
             Id::GitFailed,
@@ -99,7 +104,7 @@ impl<'a> Clone<'a> {
     /// `git-failed` or a known one.
     pub fn must(&self, attempted: &str, args: &[&str]) -> Outcome<Output> {
         self.ctx
-            .must(Id::GitFailed, attempted, &as_xtask(changes(&self.dir)).args(args))
+            .must(Id::GitFailed, attempted, &changes(&self.dir).args(args))
     }
 
     /// Runs a git command whose exit code the caller reads.
@@ -108,7 +113,7 @@ impl<'a> Clone<'a> {
     /// `git-failed` when it could not be run.
     pub fn tries(&self, attempted: &str, args: &[&str]) -> Outcome<Output> {
         self.ctx
-            .ran(Id::GitFailed, attempted, &as_xtask(changes(&self.dir)).args(args))
+            .ran(Id::GitFailed, attempted, &changes(&self.dir).args(args))
     }
 
     /// Pushes HEAD to `main` (never by force) and returns the commit.
@@ -130,13 +135,4 @@ impl Drop for Clone<'_> {
         // What stays behind is removed by the next command that needs the folder.
         let _ = self.clean();
     }
-}
-
-/// Commits are made by xtask itself: the person who typed the command is in no need of a git identity.
-fn as_xtask(cmd: Cmd) -> Cmd {
-    let (name, email) = ("driftless xtask", "xtask@driftless.invalid");
-    cmd.env("GIT_AUTHOR_NAME", name)
-        .env("GIT_AUTHOR_EMAIL", email)
-        .env("GIT_COMMITTER_NAME", name)
-        .env("GIT_COMMITTER_EMAIL", email)
 }

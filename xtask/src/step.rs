@@ -85,6 +85,8 @@ pub fn run(ctx: &Ctx, stages: &[&[Step]]) -> Outcome<()> {
     for stage in stages {
         match stage {
             [only] => run_one(ctx, only)?,
+            // A plan is read from top to bottom.
+            steps if ctx.exec.pretends() => steps.iter().try_for_each(|step| run_one(ctx, step))?,
             steps => std::thread::scope(|scope| {
                 let threads: Vec<_> = steps
                     .iter()

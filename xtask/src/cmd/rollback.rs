@@ -70,7 +70,7 @@ pub fn run(ctx: &Ctx, engine: &dyn Engine, to: Option<&str>, deadline: Deadline)
     };
     let (commit, released) = commit(ctx, &url, to)?;
     let took = status::wait_live(ctx, engine, &commit, deadline)?;
-    confirm(ctx, engine, &url, deadline)?;
+    follow(ctx, engine, released.as_ref(), deadline);
     Ok(RolledBack {
         commit,
         to: released,
@@ -185,37 +185,28 @@ fn restore(ctx: &Ctx, clone: &git::Clone<'_>, commit: &str) -> Outcome<Option<Re
 }
 
 /// The champion alias in MLflow follows what is live; the trainer has the client for it.
-fn confirm(ctx: &Ctx, engine: &dyn Engine, url: &str, deadline: Deadline) -> Outcome<()> {
-    let mlflow = if ctx.exec.pretends() {
-        "<address of MLflow>".to_owned()
-    } else {
-        engine.address(MLFLOW).map_err(engine_failure("find MLflow"))?
-    };
+fn follow(ctx: &Ctx, engine: &dyn Engine, released: Option<&Released>, deadline: Deadline) {
+    let version = released.map_or_else(
+        || "VERSION".to_owned(),
+        |released| released.tag.model_version.to_string(),
+    );
+    let mlflow = engine
+        .address(MLFLOW)
+        .unwrap_or_else(|_| "MLFLOW-ADDRESS".to_owned());
     let cmd = Cmd::changes(ctx.binary("trainer").display().to_string())
-        .args([
-            "follow",
-            "--environment",
-            ctx.environment,
-            "--git-url",
-            url,
-            "--mlflow-uri",
-            &mlflow,
-        ])
+        .args(["champion", "--mlflow-uri", &mlflow, "--model-version", &version])
         .deadline(deadline.left());
-    match ctx.must(
+    // The model serves; only its label in MLflow may be behind, and the next promotion mends that.
+    if let Err(failure) = ctx.must(
         Id::MlflowUnreachable,
         "move the champion alias to the live model",
         &cmd,
     ) {
-        Ok(_) => Ok(()),
-        // The model serves; only its label in MLflow is behind, and the next promotion mends that.
-        Err(failure) => {
-            ctx.report.warn(
-                failure.id,
-                &format!("the champion alias was not moved: {}", failure.causes.join(": ")),
-            );
-            Ok(())
-        }
+        let why = failure.causes.join(": ");
+        ctx.report.warn(
+            Id::MlflowUnreachable,
+            &format!("the champion alias was not moved: {why}"),
+        );
     }
 }
 

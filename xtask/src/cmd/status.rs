@@ -161,7 +161,10 @@ pub fn wait_live(ctx: &Ctx, engine: &dyn Engine, commit: &str, deadline: Deadlin
     engine
         .refresh()
         .map_err(engine_failure("tell the engine that main moved"))?;
-    let what = format!("commit {} is live", git::short(commit));
+    let what = match git::short(commit) {
+        "" => "main is live".to_owned(),
+        commit => format!("commit {commit} is live"),
+    };
     wait::until(ctx, &what, deadline, || {
         let status = engine
             .status()

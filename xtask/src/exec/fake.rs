@@ -24,6 +24,7 @@ pub struct Fake {
     taken_ports: BTreeSet<u16>,
     engine: FakeEngine,
     changes: Mutex<Vec<String>>,
+    printed: Mutex<Vec<String>>,
 }
 
 impl Default for Fake {
@@ -43,6 +44,7 @@ impl Fake {
             taken_ports: BTreeSet::new(),
             engine: FakeEngine::default(),
             changes: Mutex::default(),
+            printed: Mutex::default(),
         }
     }
 
@@ -109,6 +111,16 @@ impl Fake {
         std::mem::take(
             &mut self
                 .changes
+                .lock()
+                .expect("no test panics while it holds the list"),
+        )
+    }
+
+    /// Every line of results so far; empties the list.
+    pub fn take_printed(&self) -> Vec<String> {
+        std::mem::take(
+            &mut *self
+                .printed
                 .lock()
                 .expect("no test panics while it holds the list"),
         )
@@ -211,6 +223,13 @@ impl Executor for Fake {
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         Real.lock(path)
+    }
+
+    fn print(&self, line: &str) {
+        self.printed
+            .lock()
+            .expect("no test panics while it holds the list")
+            .push(line.to_owned());
     }
 
     fn pause(&self, _what: &str, _time: Duration) -> bool {

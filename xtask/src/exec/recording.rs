@@ -100,7 +100,9 @@ impl<E: Executor> Executor for Recording<E> {
     }
 
     fn remove_tree(&self, path: &Path) -> io::Result<()> {
-        self.add(format!("remove {}", path.display()));
+        if path.exists() {
+            self.add(format!("remove {}", path.display()));
+        }
         Ok(())
     }
 
@@ -135,6 +137,10 @@ impl<E: Executor> Executor for Recording<E> {
 
     fn lock(&self, _path: &Path) -> io::Result<Option<Lock>> {
         Ok(Some(Lock { _file: None }))
+    }
+
+    fn print(&self, line: &str) {
+        self.inner.print(line);
     }
 
     fn pause(&self, what: &str, _time: Duration) -> bool {

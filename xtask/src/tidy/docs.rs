@@ -41,7 +41,7 @@ fn decisions(files: &[File]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in files
         .iter()
-        .filter(|file| file.path.starts_with("docs/adr/") && file.is(&[".md"]))
+        .filter(|file| file.path.starts_with("docs/adr/") && file.is(&[".md"]) && file.name() != "README.md")
     {
         let number = file.name().split('-').next().unwrap_or_default();
         if number.len() != 4 || !number.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -76,8 +76,15 @@ fn vendored(file: &File) -> bool {
 
 fn machine(file: &File, findings: &mut Vec<Finding>) {
     let home = [concat!("/ro", "ot/"), concat!("/ho", "me/")];
+    // `unpacked/root/` is no home folder: the path must begin there.
+    let begins = |line: &str, place: usize| {
+        !line[..place].ends_with(|c: char| c.is_alphanumeric() || "}>)_-.$".contains(c))
+    };
     for (number, line) in (1..).zip(file.text.lines()) {
-        if home.iter().any(|home| line.contains(home)) {
+        if home
+            .iter()
+            .any(|home| line.match_indices(home).any(|(place, _)| begins(line, place)))
+        {
             findings.push(Finding::new(
                 &file.path,
                 number,
