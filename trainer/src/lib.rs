@@ -1,1 +1,61 @@
 //! The trainer: one subcommand per pipeline step.
+//!
+//! `load` and `train` make a candidate, `validate` judges it, `register` tells MLflow, `package` makes
+//! an image, `promote` releases it by one commit, `confirm` waits until it is live. `run` does all of
+//! them and takes up again what was cut off. Only `promote` writes Git.
+
+mod champion;
+mod cli;
+mod compare;
+mod confirm;
+mod data;
+mod evaluate;
+mod failure;
+mod folder;
+mod gate;
+mod hook;
+mod image;
+mod interval;
+mod live;
+mod load;
+mod mlflow;
+mod net;
+mod outcome;
+mod package;
+mod promote;
+mod reference;
+mod register;
+mod run;
+mod single;
+mod train;
+mod trigger;
+mod validate;
+
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The program: reads flags, does the step, prints its result.
+pub fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let name = single::name(&cli.command);
+    let (text, exit) = match single::step(&cli.command) {
+        Ok(single::Said::Outcome(outcome)) => {
+            if !outcome.summary.is_empty() {
+                eprintln!("trainer {name}: {}", outcome.summary);
+            }
+            (
+                serde_json::to_string(&outcome).unwrap_or_default(),
+                outcome.exit(),
+            )
+        }
+        Ok(single::Said::Text(text)) => (text, 0),
+        Err(failure) => {
+            eprintln!("trainer {name}: {failure}");
+            (outcome::failed(name, &failure).to_string(), failure.exit)
+        }
+    };
+    // A reader that has gone away changes nothing about what was done.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    ExitCode::from(exit)
+}

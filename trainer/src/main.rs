@@ -1,3 +1,5 @@
-//! The trainer: one subcommand per pipeline step.
+//! The trainer's program; everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    trainer::main()
+}

@@ -1,0 +1,268 @@
+//! Flags of each subcommand.
+
+use super::learn::delimiter;
+use super::{DataFlags, GateFlags, LearnFlags};
+use crate::data::{Limits, Missing};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Folder of one run, as `load` makes it and the later steps need it.
+#[derive(Clone, Debug, Args)]
+pub struct FolderFlag {
+    /// Folder of the run: what one step leaves for the next.
+    #[arg(long, env = "RUN_DIR", value_name = "DIR")]
+    pub run_dir: PathBuf,
+}
+
+/// The repository that is watched.
+#[derive(Clone, Debug, Args)]
+pub struct GitFlags {
+    /// Repository with the release files; user and token come from GIT_USERNAME and GIT_TOKEN.
+    #[arg(long, env = "GIT_URL", value_name = "URL")]
+    pub git_url: String,
+    /// Which overlay is released to.
+    #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
+    pub environment: String,
+}
+
+/// The images.
+#[derive(Clone, Debug, Args)]
+pub struct ImageFlags {
+    /// Where images are: `oci-layout:DIR`, `http://127.0.0.1:5000/PATH` or `HOST:PORT/PATH`.
+    #[arg(long, env = "IMAGE_REPOSITORY", value_name = "PLACE")]
+    pub image_repository: String,
+}
+
+/// The tracking server.
+#[derive(Clone, Debug, Args)]
+pub struct MlflowFlags {
+    /// MLflow's address; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or
+    /// MLFLOW_TRACKING_TOKEN, are sent where they are set.
+    #[arg(
+        long,
+        env = "MLFLOW_TRACKING_URI",
+        default_value = "http://127.0.0.1:5000",
+        value_name = "URL"
+    )]
+    pub mlflow_uri: String,
+    /// MLflow experiment.
+    #[arg(long, env = "MLFLOW_EXPERIMENT_NAME", default_value = contract::names::EXPERIMENT, value_name = "NAME")]
+    pub experiment: String,
+    /// Run that somebody else has opened for us, to be used instead of a new one.
+    #[arg(long, env = "MLFLOW_RUN_ID", value_name = "ID")]
+    pub mlflow_run_id: Option<String>,
+}
+
+/// Where the promoted model becomes live.
+#[derive(Clone, Debug, Args)]
+pub struct LiveFlags {
+    /// Address of the inference API [default: what the engine says].
+    #[arg(long, env = "API_URL", value_name = "URL")]
+    pub api_url: Option<String>,
+    /// File that says how to reach the engine; set by the engine.
+    #[arg(long, env = "DRIFTLESS_ENGINE_FILE", value_name = "FILE")]
+    pub engine_file: Option<PathBuf>,
+    /// How long to wait until the commit is live, in seconds.
+    #[arg(
+        long,
+        env = "LIVE_DEADLINE_SECONDS",
+        default_value_t = 120,
+        value_name = "SECONDS"
+    )]
+    pub live_deadline: u64,
+}
+
+/// Flags of `load`.
+#[derive(Clone, Debug, Args)]
+pub struct LoadFlags {
+    #[command(flatten)]
+    pub data: DataFlags,
+    #[command(flatten)]
+    pub folder: FolderFlag,
+}
+
+/// Flags of `train`.
+#[derive(Clone, Debug, Args)]
+pub struct TrainFlags {
+    #[command(flatten)]
+    pub data: DataFlags,
+    #[command(flatten)]
+    pub learn: LearnFlags,
+    /// Where model.onnx, manifest.json and drift/reference_data.npy are written.
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "run_dir",
+        conflicts_with = "run_dir"
+    )]
+    pub out: Option<PathBuf>,
+    /// Folder in which `load` has left the data, instead of --out: the model goes to its `model`.
+    #[arg(long, env = "RUN_DIR", value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+}
+
+/// Flags of `validate`.
+#[derive(Clone, Debug, Args)]
+pub struct ValidateFlags {
+    #[command(flatten)]
+    pub folder: FolderFlag,
+    #[command(flatten)]
+    pub gate: GateFlags,
+    #[command(flatten)]
+    pub git: GitFlags,
+    #[command(flatten)]
+    pub images: ImageFlags,
+    #[command(flatten)]
+    pub mlflow: MlflowFlags,
+}
+
+/// Flags of `register`.
+#[derive(Clone, Debug, Args)]
+pub struct RegisterFlags {
+    #[command(flatten)]
+    pub folder: FolderFlag,
+    #[command(flatten)]
+    pub mlflow: MlflowFlags,
+}
+
+/// Flags of `package`.
+#[derive(Clone, Debug, Args)]
+pub struct PackageFlags {
+    #[command(flatten)]
+    pub folder: FolderFlag,
+    #[command(flatten)]
+    pub images: ImageFlags,
+    /// The API's image without a model.
+    #[arg(
+        long,
+        env = "BASE_IMAGE",
+        default_value = "inference-api:base",
+        value_name = "REFERENCE"
+    )]
+    pub base_image: String,
+}
+
+/// Flags of `promote`.
+#[derive(Clone, Debug, Args)]
+pub struct PromoteFlags {
+    #[command(flatten)]
+    pub folder: FolderFlag,
+    #[command(flatten)]
+    pub git: GitFlags,
+    /// Promote a release again that was taken back before.
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// Flags of `confirm`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfirmFlags {
+    #[command(flatten)]
+    pub folder: FolderFlag,
+    #[command(flatten)]
+    pub git: GitFlags,
+    #[command(flatten)]
+    pub mlflow: MlflowFlags,
+    #[command(flatten)]
+    pub live: LiveFlags,
+}
+
+/// Flags of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunFlags {
+    #[command(flatten)]
+    pub data: DataFlags,
+    #[command(flatten)]
+    pub learn: LearnFlags,
+    #[command(flatten)]
+    pub gate: GateFlags,
+    #[command(flatten)]
+    pub git: GitFlags,
+    #[command(flatten)]
+    pub images: ImageFlags,
+    /// The API's image without a model.
+    #[arg(
+        long,
+        env = "BASE_IMAGE",
+        default_value = "inference-api:base",
+        value_name = "REFERENCE"
+    )]
+    pub base_image: String,
+    #[command(flatten)]
+    pub mlflow: MlflowFlags,
+    #[command(flatten)]
+    pub live: LiveFlags,
+    /// Where runs keep their folders; a run that was cut off is found here again.
+    #[arg(long, env = "WORK_DIR", default_value = ".driftless/runs", value_name = "DIR")]
+    pub work_dir: PathBuf,
+    /// Train even though there is nothing new to learn from.
+    #[arg(long)]
+    pub force: bool,
+    /// What makes two runs one, where the work folder does not outlive a process (a Job's name).
+    #[arg(long, env = "RUN_NONCE", value_name = "TEXT")]
+    pub nonce: Option<String>,
+}
+
+/// Flags of `trigger`, named as in the source documents' script.
+#[derive(Clone, Debug, Args)]
+pub struct TriggerFlags {
+    /// Address of the inference API.
+    #[arg(
+        long,
+        env = "API_URL",
+        default_value = "http://127.0.0.1:8000",
+        value_name = "URL"
+    )]
+    pub api_url: String,
+    /// Kubeflow Pipelines; only shown: the run is started through the engine.
+    #[arg(long, env = "KFP_HOST", value_name = "URL")]
+    pub kfp_host: Option<String>,
+    /// MLflow's address for the run [default: the template's].
+    #[arg(long, env = "MLFLOW_TRACKING_URI", value_name = "URL")]
+    pub mlflow_uri: Option<String>,
+    /// Registered model that the run trains.
+    #[arg(long, env = "MODEL_NAME", default_value = contract::names::MODEL_NAME, value_name = "NAME")]
+    pub model_name: String,
+    /// Start without asking about drift, and train even on known data.
+    #[arg(long)]
+    pub force: bool,
+    /// File that says how to reach the engine; set by the engine.
+    #[arg(long, env = "DRIFTLESS_ENGINE_FILE", value_name = "FILE")]
+    pub engine_file: Option<PathBuf>,
+}
+
+/// How `drift` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object, numbers in full.
+    #[default]
+    Json,
+    /// A table for people.
+    Text,
+}
+
+/// Flags of `drift`.
+#[derive(Clone, Debug, Args)]
+pub struct DriftFlags {
+    /// CSV file to compare with.
+    #[arg(long, value_name = "FILE")]
+    pub reference: PathBuf,
+    /// CSV file that is compared.
+    #[arg(long, value_name = "FILE")]
+    pub current: PathBuf,
+    /// How p-values are found: exact, asymp or auto.
+    #[arg(long, default_value = "auto")]
+    pub method: drift::Method,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// What to do with missing and infinite values; `mean` and `median` leave them out, as `drop` does.
+    #[arg(long, env = "MISSING", value_enum, default_value_t)]
+    pub missing: Missing,
+    /// Field separator: one character, or `tab`.
+    #[arg(long, env = "DELIMITER", default_value = ",", value_parser = delimiter, value_name = "CHARACTER")]
+    pub delimiter: u8,
+    /// Bounds.
+    #[command(flatten)]
+    pub limits: Limits,
+}

@@ -1,0 +1,59 @@
+//! Every flag, with its variable and default. A variable is the flag's default, for pods.
+
+mod flags;
+mod gate;
+mod learn;
+
+pub use flags::{
+    ConfirmFlags, DriftFlags, Format, GitFlags, LiveFlags, LoadFlags, MlflowFlags, PackageFlags,
+    PromoteFlags, RegisterFlags, RunFlags, TrainFlags, TriggerFlags, ValidateFlags,
+};
+pub use gate::GateFlags;
+pub use learn::{Algorithm, DataFlags, LearnFlags};
+
+use clap::{Parser, Subcommand};
+
+/// Trains, judges, registers, packages and promotes a model: one subcommand per step.
+///
+/// Each step is a function of files and flags: it prints one JSON object on stdout and its progress
+/// on stderr. Exit codes: 0 done, 2 usage, 10 data refused, 11 nothing new to learn from, 12 refused
+/// by the gate, 13 somebody else promoted meanwhile, 14 another run holds the lock, 40 MLflow,
+/// 41 images, 60 Git, 61 not live before the deadline, 1 anything else.
+#[derive(Debug, Parser)]
+#[command(name = "trainer", version, max_term_width = 100)]
+pub struct Cli {
+    /// The step.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The steps.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fetches the data into the run's folder and checks every value.
+    Load(LoadFlags),
+    /// Trains a model on a CSV table, or on what `load` left, and measures it on held-out rows.
+    Train(TrainFlags),
+    /// Judges the trained model: the gate, with reasons.
+    Validate(ValidateFlags),
+    /// Records run, model and version in MLflow; the alias `challenger` names the version.
+    Register(RegisterFlags),
+    /// Puts the model as one layer onto the API's base image.
+    Package(PackageFlags),
+    /// Writes the release file by one commit.
+    Promote(PromoteFlags),
+    /// Waits until the promoted model is live, then moves the alias `champion`.
+    Confirm(ConfirmFlags),
+    /// Does all steps, and takes up again what was cut off.
+    Run(RunFlags),
+    /// Starts a retrain when the API reports drift.
+    Trigger(TriggerFlags),
+    /// Compares two CSV files column by column.
+    Drift(DriftFlags),
+    /// Packs a static binary as an image; `cargo xtask images` calls it.
+    #[command(hide = true)]
+    Image(crate::image::ImageBuildFlags),
+    /// Moves the alias `champion`; `cargo xtask rollback` calls it.
+    #[command(hide = true)]
+    Champion(crate::champion::ChampionFlags),
+}

@@ -1,0 +1,46 @@
+//! HTTP for what is neither MLflow nor the engine: data files, the inference API.
+
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// A client that can be built where there is no CA bundle (plain http needs none).
+///
+/// # Errors
+/// For https where this machine has no CA certificates.
+pub fn client(https: bool, read_timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    // Another part of the program may have chosen a provider already: then that one stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(read_timeout);
+    if !https {
+        builder = builder
+            .tls_certs_only([])
+            .redirect(reqwest::redirect::Policy::none());
+    }
+    builder.build()
+}
+
+/// GETs a JSON answer; for steps that are not async. The error is for people.
+///
+/// # Errors
+/// Transport, status or a body that is something else.
+pub fn get_json<T: DeserializeOwned>(url: &str, deadline: Duration) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    let plain = |e: reqwest::Error| format!("{url}: {}", crate::failure::chain(&e.without_url()));
+    let ask = async {
+        let client = client(url.starts_with("https:"), deadline).map_err(plain)?;
+        let response = client.get(url).send().await.map_err(plain)?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(format!("{url}: the answer is {status}"));
+        }
+        response.json().await.map_err(plain)
+    };
+    runtime
+        .block_on(async { tokio::time::timeout(deadline, ask).await })
+        .unwrap_or_else(|_| Err(format!("{url}: no answer within {:.1} s", deadline.as_secs_f64())))
+}

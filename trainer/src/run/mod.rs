@@ -1,0 +1,198 @@
+//! `run`: all steps, one line each, and what was cut off taken up again.
+
+mod request;
+mod shelf;
+mod steps;
+
+use crate::cli::RunFlags;
+use crate::failure::{Failure, Result};
+use crate::folder::Folder;
+use crate::live;
+use crate::mlflow::{Tracking, down};
+use crate::outcome::{Outcome, Status};
+use crate::{hook, load, package};
+use contract::names::{ALIAS_CHAMPION, exit};
+use gitops::{Release, Repo};
+use oci::ImageStore;
+use request::{Ended, Request, State};
+use serde_json::json;
+use shelf::Shelf;
+use std::time::Instant;
+
+/// What the steps of one run share.
+struct World<'a> {
+    flags: &'a RunFlags,
+    repo: Repo,
+    store: Box<dyn ImageStore>,
+    tracking: Tracking,
+}
+
+/// Runs all steps. A refused candidate is an [`Outcome`]; everything else that stops it an error.
+///
+/// # Errors
+/// Each with its exit code.
+pub fn run(flags: &RunFlags) -> Result<Outcome> {
+    let start = Instant::now();
+    let shelf = Shelf::open(&flags.work_dir)?;
+    let incoming = shelf.incoming()?;
+    let (loaded, table) = load::load(&flags.data, &incoming)?;
+    let dataset = table.describe(0).digest;
+
+    let repo = live::repository(&flags.git, &flags.work_dir)?;
+    let current = repo.current(&flags.git.environment)?;
+    let tracking = Tracking::open(&flags.mlflow)?;
+    let request = Request::new(flags, &dataset);
+    let (folder, state) = match unfinished(&shelf, &request, current.as_ref(), &tracking)? {
+        Some(found) => {
+            steps::line(
+                1,
+                "load",
+                "already",
+                start,
+                &format!("run {} goes on where it was cut off", found.1.short()),
+            );
+            found
+        }
+        None => {
+            if !flags.force
+                && let Some(reason) = nothing_new(&repo, flags, current.as_ref(), &dataset)?
+            {
+                align(&tracking, flags, current.as_ref());
+                return Err(Failure::new(exit::NOTHING_NEW, reason));
+            }
+            let nonce = shelf.nonce(flags)?;
+            let state = State::new(request, current.as_ref(), &nonce);
+            if let Some(refused) = refused_before(&shelf, &state)? {
+                return Ok(refused);
+            }
+            incoming.keep(&loaded)?;
+            hook::point("load:act");
+            let folder = shelf.begin(&incoming, &state)?;
+            steps::line(1, "load", "done", start, &loaded.summary);
+            (folder, state)
+        }
+    };
+    hook::point("load");
+
+    // Before anything is begun: what will be needed at the end must be there now.
+    tracking.version().map_err(down)?;
+    let store = oci::open_store(&flags.images.image_repository)?;
+    package::probe(store.as_ref(), &flags.base_image)?;
+
+    let world = World {
+        flags,
+        repo,
+        store,
+        tracking,
+    };
+    let ended = world.steps(&folder, &state, &table, start);
+    let verdict = match &ended {
+        Ok(outcome) if outcome.status == Status::Refused => Some(Ended::Refused),
+        Ok(_) => Some(Ended::Promoted),
+        Err(failure) if matches!(failure.exit, exit::OUTRUN | exit::NOTHING_NEW) => Some(Ended::Outrun),
+        // Anything else may end better the next time.
+        Err(_) => None,
+    };
+    if let Some(verdict) = verdict {
+        shelf.end(&folder, &state, verdict)?;
+    }
+    ended
+}
+
+/// A run for the same request that was cut off and can still be brought to its end.
+fn unfinished(
+    shelf: &Shelf,
+    request: &Request,
+    current: Option<&Release>,
+    tracking: &Tracking,
+) -> Result<Option<(Folder, State)>> {
+    for (folder, state) in shelf.unfinished(request)? {
+        let live = current.map(|release| release.digest.clone());
+        let registered = folder
+            .finished("register")?
+            .map(|outcome| outcome.text("run_id").to_owned());
+        let is_ours = current.is_some_and(|release| registered.as_ref() == Some(&release.run_id));
+        let promoted = folder.finished("promote")?.is_some();
+        if is_ours || (!promoted && live == state.expected_previous) {
+            return Ok(Some((folder, state)));
+        }
+        // What it was compared with is not live any more: it cannot be promoted.
+        tracking.abandon(&state.key, "outrun").map_err(down)?;
+        shelf.end(&folder, &state, Ended::Outrun)?;
+    }
+    Ok(None)
+}
+
+/// Why this dataset has nothing new to say, if it has not.
+fn nothing_new(
+    repo: &Repo,
+    flags: &RunFlags,
+    current: Option<&Release>,
+    dataset: &str,
+) -> Result<Option<String>> {
+    if let Some(release) = current.filter(|release| release.dataset_digest == dataset) {
+        return Ok(Some(format!(
+            "nothing new to learn from: the live model {} has learnt from this very data ({dataset}); --force trains all the same",
+            release.tag
+        )));
+    }
+    // A person who took a release back must not find it promoted again in the morning.
+    let subject = format!("promote({}):", flags.git.environment);
+    for entry in repo.log(500)? {
+        let learnt = entry
+            .trailers
+            .iter()
+            .any(|(key, value)| key == "Dataset-Digest" && value == dataset);
+        if learnt && entry.subject.starts_with(&subject) {
+            return Ok(Some(format!(
+                "nothing new to learn from: a model of this very data ({dataset}) was promoted by {} and taken back since; --force trains all the same",
+                entry.commit.get(..7).unwrap_or_default()
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// The verdict on the same request, where it was refused before.
+fn refused_before(shelf: &Shelf, state: &State) -> Result<Option<Outcome>> {
+    let Some((folder, old)) = shelf.of_key(&state.key)? else {
+        return Ok(None);
+    };
+    if old.ended != Some(Ended::Refused) {
+        return Ok(None);
+    }
+    Ok(folder.finished("validate")?.map(|verdict| {
+        let detail = json!({
+            "reasons": verdict.detail.get("reasons"), "metrics": verdict.detail.get("metrics"),
+            "run_key": old.key, "exit_code": exit::REFUSED, "known": true,
+        });
+        Outcome::new(
+            "run",
+            Status::Refused,
+            detail,
+            format!("refused before: {}", verdict.summary),
+        )
+    }))
+}
+
+/// After a revert by hand the alias still names the model that was taken back. Only an attempt: a run
+/// that has nothing to do must not fail for want of MLflow.
+fn align(tracking: &Tracking, flags: &RunFlags, current: Option<&Release>) {
+    let Some(release) = current else { return };
+    let name = &flags.learn.model_name;
+    let aligned = tracking
+        .alias(name, ALIAS_CHAMPION)
+        .and_then(|champion| match champion {
+            Some(version) if version != release.model_version => {
+                eprintln!(
+                    "trainer: {ALIAS_CHAMPION} was version {version}, the live model is {}",
+                    release.model_version
+                );
+                tracking.set_alias(name, ALIAS_CHAMPION, release.model_version)
+            }
+            _ => Ok(()),
+        });
+    if let Err(e) = aligned {
+        eprintln!("trainer: the alias {ALIAS_CHAMPION} was not compared with what is live: {e}");
+    }
+}

@@ -1,0 +1,72 @@
+//! What was asked for, and by which key a second start knows it again.
+
+use crate::cli::RunFlags;
+use gitops::Release;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Everything that decides what a run does, less the live model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request(Value);
+
+impl Request {
+    pub fn new(flags: &RunFlags, dataset_digest: &str) -> Self {
+        let learn = &flags.learn;
+        Request(json!({
+            "dataset_digest": dataset_digest,
+            "algorithm": learn.algorithm.name(),
+            "parameters": learn.parameters(),
+            "seed": learn.seed,
+            "model_name": learn.model_name,
+            "code_commit": learn.code_commit,
+            "environment": flags.git.environment,
+            "gate": flags.gate,
+            "force": flags.force,
+        }))
+    }
+}
+
+/// How a run ended for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ended {
+    Promoted,
+    Refused,
+    Outrun,
+}
+
+/// `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Names the run in MLflow.
+    pub key: String,
+    /// What was asked for.
+    pub request: Request,
+    /// Digest of the live image when it began: the promotion must still find it.
+    pub expected_previous: Option<String>,
+    /// RFC 3339.
+    pub started_at: String,
+    /// Absent while it goes on, or was cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+impl State {
+    pub fn new(request: Request, current: Option<&Release>, nonce: &str) -> Self {
+        let expected_previous = current.map(|release| release.digest.clone());
+        let value = json!({"request": request, "live": expected_previous, "nonce": nonce});
+        let digest = contract::sha256_hex(value.to_string().as_bytes());
+        State {
+            key: digest.trim_start_matches("sha256:").to_owned(),
+            request,
+            expected_previous,
+            started_at: jiff::Timestamp::now().to_string(),
+            ended: None,
+        }
+    }
+
+    /// Name of the folder.
+    pub fn short(&self) -> &str {
+        self.key.get(..16).unwrap_or(&self.key)
+    }
+}

@@ -1,0 +1,160 @@
+//! One step as its own process: flags in, result out, the rest in the run's folder.
+
+use crate::cli::{Command, MlflowFlags, TrainFlags, ValidateFlags};
+use crate::failure::{Failure, Result};
+use crate::folder::Folder;
+use crate::mlflow::Tracking;
+use crate::outcome::{Outcome, Status};
+use crate::{
+    champion, compare, confirm, data, image, live, load, package, promote, register, run, train, trigger,
+    validate,
+};
+use contract::names::exit;
+use serde_json::Value;
+
+/// What goes to stdout.
+pub enum Said {
+    /// As JSON.
+    Outcome(Box<Outcome>),
+    /// As it is.
+    Text(String),
+}
+
+/// Name of the subcommand.
+pub fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Load(_) => "load",
+        Command::Train(_) => "train",
+        Command::Validate(_) => "validate",
+        Command::Register(_) => "register",
+        Command::Package(_) => "package",
+        Command::Promote(_) => "promote",
+        Command::Confirm(_) => "confirm",
+        Command::Run(_) => "run",
+        Command::Trigger(_) => "trigger",
+        Command::Drift(_) => "drift",
+        Command::Image(_) => "image",
+        Command::Champion(_) => "champion",
+    }
+}
+
+/// Does the step.
+///
+/// # Errors
+/// Each with its exit code.
+pub fn step(command: &Command) -> Result<Said> {
+    let outcome = match command {
+        Command::Load(flags) => {
+            let folder = Folder::new(&flags.folder.run_dir);
+            let outcome = load::load(&flags.data, &folder)?.0;
+            keep(&folder, outcome)
+        }
+        Command::Train(flags) => alone(flags),
+        Command::Validate(flags) => judged(flags),
+        Command::Register(flags) => {
+            let folder = Folder::new(&flags.folder.run_dir);
+            let outcome = register::register(&folder, &run_key(&folder)?, &Tracking::open(&flags.mlflow)?)?;
+            keep(&folder, outcome)
+        }
+        Command::Package(flags) => {
+            let folder = Folder::new(&flags.folder.run_dir);
+            let store = oci::open_store(&flags.images.image_repository)?;
+            let outcome = package::package(&folder, store.as_ref(), &flags.base_image)?;
+            keep(&folder, outcome)
+        }
+        Command::Promote(flags) => {
+            let folder = Folder::new(&flags.folder.run_dir);
+            let repo = live::repository(&flags.git, folder.path())?;
+            let outcome = promote::promote(&folder, &repo, &flags.git.environment, flags.again)?;
+            keep(&folder, outcome)
+        }
+        Command::Confirm(flags) => {
+            let folder = Folder::new(&flags.folder.run_dir);
+            let repo = live::repository(&flags.git, folder.path())?;
+            let tracking = Tracking::open(&flags.mlflow)?;
+            let outcome = confirm::confirm(&folder, &repo, &flags.git.environment, &tracking, &flags.live)?;
+            keep(&folder, outcome)
+        }
+        Command::Run(flags) => run::run(flags),
+        Command::Trigger(flags) => trigger::trigger(flags),
+        Command::Image(flags) => image::image(flags),
+        Command::Champion(flags) => champion::champion(flags),
+        Command::Drift(flags) => return compare::compare(flags).map(Said::Text),
+    };
+    Ok(Said::Outcome(Box::new(outcome?)))
+}
+
+fn keep(folder: &Folder, outcome: Outcome) -> Result<Outcome> {
+    folder.keep(&outcome)?;
+    Ok(outcome)
+}
+
+/// `train` on a place, or on what `load` left.
+fn alone(flags: &TrainFlags) -> Result<Outcome> {
+    if let Some(run_dir) = &flags.run_dir {
+        let folder = Folder::new(run_dir);
+        let table = load::again(&folder)?;
+        return keep(&folder, train::train(&table, &flags.learn, &folder.model())?);
+    }
+    let Some(data) = &flags.data.data else {
+        return Err(Failure::new(
+            2,
+            "--data PLACE is needed, or --run-dir with what `load` left",
+        ));
+    };
+    let Some(out) = &flags.out else {
+        return Err(Failure::new(2, "--out DIR is needed"));
+    };
+    let copies = tempfile::tempdir().map_err(anyhow::Error::new)?;
+    let files = data::collect(&data::find(data)?, copies.path(), flags.data.limits)?;
+    let table = data::read(&files, &flags.data.options())?;
+    train::train(&table, &flags.learn, out)
+}
+
+fn judged(flags: &ValidateFlags) -> Result<Outcome> {
+    let folder = Folder::new(&flags.folder.run_dir);
+    let table = load::again(&folder)?;
+    let candidate = validate::candidate(&folder.model())?;
+    let repo = live::repository(&flags.git, folder.path())?;
+    let live = match repo.current(&flags.git.environment)? {
+        Some(release) => {
+            let store = oci::open_store(&flags.images.image_repository)?;
+            Some(live::read(release, store.as_ref())?)
+        }
+        None => None,
+    };
+    let mut verdict = keep(
+        &folder,
+        validate::validate(&table, &candidate, live.as_ref(), &flags.gate)?,
+    )?;
+    if verdict.status == Status::Refused {
+        let run_id = refusal(&folder, &flags.mlflow, &verdict)?;
+        verdict.detail.insert("run_id".to_owned(), run_id.into());
+        verdict
+            .detail
+            .insert("exit_code".to_owned(), exit::REFUSED.into());
+    }
+    Ok(verdict)
+}
+
+fn refusal(folder: &Folder, mlflow: &MlflowFlags, verdict: &Outcome) -> Result<String> {
+    register::record_refusal(folder, &run_key(folder)?, &Tracking::open(mlflow)?, verdict)
+}
+
+/// By which MLflow knows this folder's run: `run`'s own key, or one of what was trained on what.
+fn run_key(folder: &Folder) -> Result<String> {
+    let state: Option<Value> = crate::folder::read_json(&folder.path().join("run.json"))?;
+    if let Some(key) = state.as_ref().and_then(|state| state["key"].as_str()) {
+        return Ok(key.to_owned());
+    }
+    let manifest = validate::candidate(&folder.model())?.manifest;
+    let text = format!(
+        "{} {} {}",
+        folder.path().display(),
+        manifest.model_digest,
+        manifest.dataset.digest
+    );
+    Ok(contract::sha256_hex(text.as_bytes())
+        .trim_start_matches("sha256:")
+        .to_owned())
+}
