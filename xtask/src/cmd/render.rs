@@ -111,15 +111,14 @@ pub fn check_object(object: &Value) -> Vec<String> {
     for list in ["initContainers", "containers"] {
         for container in template[list].as_sequence().into_iter().flatten() {
             let image = text(&container["image"]);
-            let tag = image
-                .rsplit('/')
-                .next()
-                .and_then(|last| last.split_once(':'))
-                .map(|(_, tag)| tag);
-            let digest = image
-                .rsplit_once('@')
-                .is_some_and(|(_, digest)| contract::digest::is_digest(digest));
-            if !digest && !unreleased && tag.is_none_or(|tag| tag.is_empty() || tag == "latest") {
+            let (name_and_tag, digest) = image.split_once('@').unwrap_or((&image, ""));
+            let last = name_and_tag.rsplit('/').next().unwrap_or_default();
+            let tag = last.split_once(':').map_or("", |(_, tag)| tag);
+            let fixed = match digest {
+                "" => !tag.is_empty() && tag != "latest",
+                digest => contract::digest::is_digest(digest),
+            };
+            if !fixed && !unreleased {
                 wrong.push(format!(
                     "{name}: container {} has image {image:?}: no digest and no fixed tag",
                     text(&container["name"])

@@ -53,16 +53,14 @@ pub fn released_in(text: &str) -> Result<Option<Released>, String> {
         .get("digest")
         .and_then(serde_yaml::Value::as_str)
         .ok_or("images[0].digest is missing")?;
-    let key = format!("{}/image-tag:", contract::names::PREFIX);
-    let tag = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix(key.as_str()))
-        .ok_or_else(|| format!("{key} is missing"))?;
-    let tag = tag
-        .trim()
-        .trim_matches(['"', '\''])
-        .parse()
-        .map_err(|error| format!("{error}"))?;
+    let key = format!("{}/image-tag", contract::names::PREFIX);
+    let patch = file["patches"][0]["patch"]
+        .as_str()
+        .ok_or("patches[0].patch is missing")?;
+    let patch: serde_yaml::Value = serde_yaml::from_str(patch).map_err(|error| error.to_string())?;
+    let tag = patch["spec"]["template"]["metadata"]["annotations"][key.as_str()].as_str();
+    let tag = tag.ok_or_else(|| format!("annotation {key} is missing"))?;
+    let tag = tag.parse().map_err(|error| format!("{error}"))?;
     Ok(Some(Released {
         tag,
         digest: digest.to_owned(),
@@ -125,16 +123,39 @@ mod tests {
     }
 
     #[test]
+    fn a_release_as_the_trainer_writes_it() {
+        let text = r#"
+images:
+  - name: "inference-api"
+    newName: "inference-api"
+    digest: "sha256:00"
+patches:
+  - target:
+      kind: "Deployment"
+      name: "inference-api"
+    patch: |-
+      kind: "Deployment"
+      spec:
+        template:
+          metadata:
+            annotations:
+              "driftless.dev/image-tag": "m12-0a1b2c3"
+"#;
+        let released = Released {
+            tag: "m12-0a1b2c3".parse().unwrap(),
+            digest: "sha256:00".to_owned(),
+        };
+        assert_eq!(released_in(text), Ok(Some(released)));
+    }
+
+    #[test]
     fn a_half_written_file_is_an_error() {
-        let digest_only = "images:\n  - name: inference-api\n    digest: sha256:00\n";
-        assert_eq!(
-            released_in(digest_only),
-            Err("driftless.dev/image-tag: is missing".to_owned())
-        );
-        assert_eq!(
-            released_in("images:\n  - name: x\n"),
-            Err("images[0].digest is missing".to_owned())
-        );
-        assert!(released_in("a: [").is_err());
+        let error = |text| released_in(text).unwrap_err();
+        assert_eq!(error("images:\n  - name: x\n"), "images[0].digest is missing");
+        let images = "images:\n  - digest: sha256:00\n";
+        assert_eq!(error(images), "patches[0].patch is missing");
+        let patch = format!("{images}patches:\n  - patch: 'spec: {{}}'\n");
+        assert_eq!(error(&patch), "annotation driftless.dev/image-tag is missing");
+        assert!(!error("a: [").is_empty());
     }
 }

@@ -13,6 +13,7 @@ pub fn check(file: &File) -> Vec<Finding> {
     }
     if file.is(&[".yml"]) {
         findings.push(Finding::new(&file.path, 0, "name: the ending is .yaml"));
+        return findings;
     }
     tags(file, &mut findings);
     let separators = file

@@ -242,7 +242,8 @@ pub fn promote(bare: &Path, version: u64, commit: &str) -> String {
     let tag = format!("m{version}-{commit}");
     let text = format!(
         "kind: Component\nimages:\n  - name: inference-api\n    newName: inference-api\n    digest: \"sha256:{}\"\n\
-         patches:\n  - patch: |\n      driftless.dev/image-tag: \"{tag}\"\n",
+         patches:\n  - patch: |-\n      spec:\n        template:\n          metadata:\n            annotations:\n\
+         \x20             \"driftless.dev/image-tag\": \"{tag}\"\n",
         version.to_string().repeat(64)
     );
     fs::write(work.path().join(RELEASE), text).unwrap();
