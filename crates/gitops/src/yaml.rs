@@ -4,7 +4,7 @@
 //! writers leave some of these bare. Double quotes leave nothing to guess.
 
 use contract::names::{INFERENCE_API, PREFIX};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Write};
 
 const API_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
@@ -80,7 +80,7 @@ pub(crate) fn write(environment: &str, content: &Content) -> String {
 
 /// Refuses any field, object or annotation that `write` would not have written.
 pub(crate) fn read(text: &str) -> Result<Content, String> {
-    let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+    let file: File = typed(text)?;
     expect("apiVersion", &file.api_version, API_VERSION)?;
     expect("kind", &file.kind, KIND)?;
     match (file.images, file.patches, file.replicas) {
@@ -96,7 +96,7 @@ pub(crate) fn read(text: &str) -> Result<Content, String> {
             expect("patches[0].target.kind", &patch.target.kind, DEPLOYMENT.1)?;
             expect("patches[0].target.name", &patch.target.name, INFERENCE_API)?;
             let inner: Deployment =
-                serde_yaml::from_str(&patch.patch).map_err(|error| format!("patches[0].patch: {error}"))?;
+                typed(&patch.patch).map_err(|error| format!("patches[0].patch: {error}"))?;
             expect("patches[0].patch.apiVersion", &inner.api_version, DEPLOYMENT.0)?;
             expect("patches[0].patch.kind", &inner.kind, DEPLOYMENT.1)?;
             expect(
@@ -120,6 +120,14 @@ pub(crate) fn read(text: &str) -> Result<Content, String> {
         }
         _ => Err("expected either one image and one patch, or one entry of replicas".to_owned()),
     }
+}
+
+/// Read twice: straight, which tells where an error is, and by way of a value, since reading
+/// straight into text takes a bare `3` for the text "3", which kustomize does not.
+fn typed<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_yaml::from_str::<T>(text).map_err(|error| error.to_string())?;
+    let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+    serde_yaml::from_value(value).map_err(|error| error.to_string())
 }
 
 fn expect(field: &str, found: &str, expected: &str) -> Result<(), String> {

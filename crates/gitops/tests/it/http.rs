@@ -1,0 +1,151 @@
+//! The same promises over HTTP, against git's own server side.
+
+use crate::{
+    common::{ENVIRONMENT, World, git, publish, release, write},
+    server::{TOKEN, USER, start},
+};
+use gitops::{Credentials, Error, Repo};
+use std::{net::TcpListener, path::Path, sync::Barrier};
+
+fn robot(token: &str) -> Option<Credentials> {
+    Some(Credentials {
+        username: USER.to_owned(),
+        token: token.to_owned().into(),
+    })
+}
+
+fn open(address: &str, work: &Path, token: &str) -> Repo {
+    Repo::open_as(&format!("{address}/gitops.git"), work, robot(token)).unwrap()
+}
+
+#[test]
+fn reads_and_promotes_over_http() {
+    let world = World::new();
+    let address = start(world.folder.path());
+    let work = world.folder.path().join("work");
+    let repo = open(&address, &work, TOKEN);
+    assert_eq!(repo.head().unwrap(), world.repo().head().unwrap());
+    assert_eq!(repo.current(ENVIRONMENT).unwrap(), None);
+    let promoted = repo.promote(ENVIRONMENT, &release(3), None).unwrap();
+    assert_eq!(world.repo().head().unwrap(), promoted.commit);
+    assert_eq!(world.repo().current(ENVIRONMENT).unwrap(), Some(release(3)));
+    world.fsck();
+
+    // Commits that only the server has arrived since; the cache is used again.
+    let clone = world.clone();
+    for note in 0..30 {
+        write(&clone.join(format!("notes/{note}.md")), &"text\n".repeat(note));
+        publish(&clone, "a note");
+    }
+    let again = open(&address, &work, TOKEN);
+    assert_eq!(again.log(100).unwrap().len(), 32);
+    assert_eq!(
+        again.promote(ENVIRONMENT, &release(3), None).unwrap().commit,
+        promoted.commit
+    );
+    let second = again
+        .promote(ENVIRONMENT, &release(4), Some(&release(3).digest))
+        .unwrap();
+    assert_eq!(world.repo().head().unwrap(), second.commit);
+    assert!(matches!(
+        again.promote(ENVIRONMENT, &release(5), None),
+        Err(Error::Outrun { .. })
+    ));
+
+    git(&clone, &["pull", "--quiet", "origin", "main"]);
+    git(&clone, &["revert", "--no-edit", "HEAD"]);
+    git(&clone, &["push", "--quiet", "origin", "HEAD:main"]);
+    assert_eq!(repo.current(ENVIRONMENT).unwrap(), Some(release(3)));
+    assert!(matches!(
+        repo.promote(ENVIRONMENT, &release(4), Some(&release(3).digest)),
+        Err(Error::Withdrawn { .. })
+    ));
+    world.fsck();
+}
+
+#[test]
+fn of_two_clones_one_promotes_and_one_is_outrun() {
+    for seed in 0..15 {
+        let world = World::new();
+        let address = start(world.folder.path());
+        let clone = world.clone();
+        let start = Barrier::new(3);
+        let outcomes = std::thread::scope(|scope| {
+            let promoters = [1, 2].map(|version| {
+                let (start, address, root) = (&start, &address, world.folder.path().to_path_buf());
+                scope.spawn(move || {
+                    let repo = open(address, &root.join(format!("work-{version}")), TOKEN);
+                    start.wait();
+                    repo.promote(ENVIRONMENT, &release(version), None)
+                })
+            });
+            start.wait();
+            if seed % 2 == 0 {
+                write(&clone.join("note.md"), "meanwhile\n");
+                git(&clone, &["add", "--all"]);
+                git(&clone, &["commit", "--quiet", "--message", "a note"]);
+                git(&clone, &["pull", "--quiet", "--rebase", "origin", "main"]);
+                // Outrun by a promoter this very moment: the person pulls and pushes again.
+                let pushed = std::process::Command::new("git")
+                    .current_dir(&clone)
+                    .args(["push", "--quiet", "origin", "HEAD:main"])
+                    .output();
+                if !pushed.unwrap().status.success() {
+                    git(&clone, &["pull", "--quiet", "--rebase", "origin", "main"]);
+                }
+            }
+            promoters.map(|promoter| promoter.join().unwrap())
+        });
+        let winner = match &outcomes {
+            [Ok(promoted), Err(Error::Outrun { .. })] if !promoted.already => 1,
+            [Err(Error::Outrun { .. }), Ok(promoted)] if !promoted.already => 2,
+            other => panic!("seed {seed}: {other:?}"),
+        };
+        assert_eq!(world.promotions(), 1);
+        assert_eq!(world.repo().current(ENVIRONMENT).unwrap(), Some(release(winner)));
+        world.fsck();
+    }
+}
+
+#[test]
+fn what_the_server_says_is_named_and_the_token_is_not() {
+    let world = World::new();
+    let address = start(world.folder.path());
+    let work = world.folder.path().join("work");
+    let at =
+        |path: &str, credentials| Repo::open_as(&format!("{address}/{path}"), &work, credentials).unwrap();
+    let promote = |repo: Repo| repo.promote(ENVIRONMENT, &release(3), None).unwrap_err();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = Repo::open_as(&format!("http://{nobody}/gitops.git"), &work, robot("wr0ng")).unwrap();
+    for (failure, part) in [
+        (promote(at("gitops.git", robot("wr0ng"))), "not accepted"),
+        (promote(at("gitops.git", None)), "set GIT_USERNAME and GIT_TOKEN"),
+        (promote(at("other.git", robot("wr0ng"))), "404"),
+        (promote(at("page", robot("wr0ng"))), "not a Git server"),
+        (promote(at("moved", robot("wr0ng"))), "http://elsewhere.invalid/"),
+        (promote(gone), "onnection refused"),
+    ] {
+        let text = format!("{failure} {failure:?}");
+        assert!(
+            text.contains(part) && text.contains("http://127.0.0.1:"),
+            "{part}: {text}"
+        );
+        assert!(!text.contains("wr0ng"), "{text}");
+    }
+    assert!(!format!("{:?}", at("gitops.git", robot("wr0ng"))).contains("wr0ng"));
+    assert_eq!(world.promotions(), 0);
+}
+
+#[test]
+fn a_server_that_refuses_the_push_is_quoted() {
+    let world = World::new();
+    let hook = world.bare().join("hooks/pre-receive");
+    write(&hook, "#!/bin/sh\nexit 1\n");
+    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let address = start(world.folder.path());
+    let failure =
+        open(&address, &world.folder.path().join("work"), TOKEN).promote(ENVIRONMENT, &release(3), None);
+    let text = failure.unwrap_err().to_string();
+    assert!(text.contains("pre-receive hook declined"), "{text}");
+    assert_eq!(world.promotions(), 0);
+}
