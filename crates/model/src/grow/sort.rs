@@ -68,7 +68,8 @@ mod tests {
             let mut expected = keys.clone();
             expected.sort_unstable();
             let (lowest, highest) = (*ranks.iter().min().unwrap(), *ranks.iter().max().unwrap());
-            prop_assert_eq!(Sorter::default().sort(&mut keys, lowest, highest), &expected[..]);
+            let mut sorter = Sorter::default();
+            prop_assert_eq!(sorter.sort(&mut keys, lowest, highest), &expected[..]);
         }
     }
 }
