@@ -61,8 +61,9 @@ where
             .sum::<f64>()) as f32;
         let residuals: Vec<f64> = targets.iter().map(|value| value - f64::from(base)).collect();
         let largest = residuals.iter().fold(0.0f64, |most, value| most.max(value.abs()));
-        let grid = Grid::new(largest, self.trees);
-        let trees = grow_all(self, &columns, |_| NumberTarget::new(&residuals, grid));
+        let trees = grow_all(self, &columns, |tree| {
+            NumberTarget::new(&residuals, Grid::new(largest, tree, self.trees))
+        });
         Ok(RegressionForest::new(TreeEnsemble::new(
             columns.columns.len(),
             Output::Number { base },

@@ -38,32 +38,36 @@ pub(crate) fn shares(weights: &[u64], units: u32, values: &mut Vec<f32>) {
     }
 }
 
-/// The grid of a regression forest's leaves.
+/// The grid of a regression forest's leaves, as one tree sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grid {
     step: f64,
-    trees: f64,
+    /// Shares of the forest before and after this tree.
+    before: f64,
+    after: f64,
 }
 
 impl Grid {
-    /// For residuals of at most `largest` (absolute) in a forest of `trees` trees.
-    pub(crate) fn new(largest: f64, trees: usize) -> Self {
-        // One bit below 24, because each of the trees may round up by half a step.
-        let exponent = if largest > 0.0 {
-            largest.log2().ceil() as i32 - 23
-        } else {
-            -126
-        };
+    /// For residuals of at most `largest` (absolute), in tree number `tree` of `trees`.
+    pub(crate) fn new(largest: f64, tree: usize, trees: usize) -> Self {
+        // The exponent of the next power of two, from the bits: no logarithm that platforms round
+        // differently. One bit below 24, because each of the trees may be off by a step.
+        let bits = largest.to_bits();
+        let exponent = (bits >> 52) as i32 - 1023 + i32::from(bits << 12 != 0) - 23;
+        // Below float32's smallest normal number some runtimes flush to zero.
+        let exponent = exponent.max(-126);
         Grid {
-            // Below float32's smallest normal number some runtimes flush to zero.
-            step: 2f64.powi(exponent.max(-126)),
-            trees: trees as f64,
+            step: f64::from_bits(((exponent + 1023) as u64) << 52),
+            before: tree as f64 / trees as f64,
+            after: (tree + 1) as f64 / trees as f64,
         }
     }
 
-    /// One tree's share of the residual, on the grid.
+    /// This tree's share of a leaf's residual, on the grid. What one tree rounds off, later ones make
+    /// good: trees that agree on a residual sum to it, rounded once.
     pub(crate) fn leaf(&self, residual: f64) -> f32 {
-        ((residual / self.trees / self.step).round_ties_even() * self.step) as f32
+        let steps = residual / self.step;
+        (((steps * self.after).round() - (steps * self.before).round()) * self.step) as f32
     }
 }
 
@@ -95,8 +99,9 @@ mod tests {
             residuals in proptest::collection::vec(-1e6f64..1e6, 1..300),
         ) {
             let largest = residuals.iter().fold(0.0f64, |most, value| most.max(value.abs()));
-            let grid = Grid::new(largest, residuals.len());
-            let leaves: Vec<f32> = residuals.iter().map(|value| grid.leaf(*value)).collect();
+            let trees = residuals.len();
+            let leaf = |(tree, value): (usize, &f64)| Grid::new(largest, tree, trees).leaf(*value);
+            let leaves: Vec<f32> = residuals.iter().enumerate().map(leaf).collect();
             let forwards: f32 = leaves.iter().sum();
             let backwards: f32 = leaves.iter().rev().sum();
             let exact: f64 = leaves.iter().map(|leaf| f64::from(*leaf)).sum();
@@ -104,6 +109,16 @@ mod tests {
             prop_assert_eq!(f64::from(forwards), exact);
             let mean = residuals.iter().sum::<f64>() / residuals.len() as f64;
             prop_assert!((exact - mean).abs() <= largest * 1e-7 * residuals.len() as f64);
+        }
+    }
+
+    #[test]
+    fn trees_that_agree_sum_to_what_they_agree_on() {
+        for trees in [1, 3, 100, 9_999] {
+            let sum: f32 = (0..trees)
+                .map(|tree| Grid::new(1.0, tree, trees).leaf(-1.0))
+                .sum();
+            assert_eq!(sum, -1.0);
         }
     }
 
