@@ -149,3 +149,77 @@ fn a_server_that_refuses_the_push_is_quoted() {
     assert!(text.contains("pre-receive hook declined"), "{text}");
     assert_eq!(world.promotions(), 0);
 }
+
+/// TLS is another program's business to set up: a certificate by openssl, trusted by variable.
+#[cfg(feature = "https")]
+mod tls {
+    use super::{ENVIRONMENT, TOKEN, World, open, release};
+    use crate::server::start_tls;
+    use std::{env, path::Path, process::Command};
+
+    const CHILD: &str = "DRIFTLESS_TEST_HTTPS";
+
+    #[test]
+    fn promotes_over_https_when_the_certificate_is_trusted() {
+        let world = World::new();
+        let (certificate, key) = (
+            world.folder.path().join("cert.pem"),
+            world.folder.path().join("key.pem"),
+        );
+        let made = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+            ])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .output();
+        if !made.is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED promotes_over_https_when_the_certificate_is_trusted: no openssl on PATH");
+            return;
+        }
+        let address = start_tls(world.folder.path(), &certificate, &key);
+        let run = |trusted: &Path| {
+            let output = Command::new(env::current_exe().unwrap())
+                .args(["http::tls::child_over_https", "--exact", "--nocapture"])
+                .env(
+                    CHILD,
+                    format!("{address} {}", world.folder.path().join("work").display()),
+                )
+                .env("SSL_CERT_FILE", trusted)
+                .env("SSL_CERT_DIR", "/nonexistent")
+                .output()
+                .unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let nobody = run(Path::new("/nonexistent"));
+        assert!(nobody.contains("CHILD cannot read https://127.0.0.1"), "{nobody}");
+        assert_eq!(world.promotions(), 0);
+        let trusting = run(&certificate);
+        assert!(trusting.contains("CHILD promoted"), "{trusting}");
+        assert_eq!(world.promotions(), 1);
+    }
+
+    /// Run by the test above as a process that trusts what it is told to.
+    #[test]
+    fn child_over_https() {
+        let Ok(orders) = env::var(CHILD) else {
+            return;
+        };
+        let (address, work) = orders.split_once(' ').unwrap();
+        match open(address, Path::new(work), TOKEN).promote(ENVIRONMENT, &release(3), None) {
+            Ok(_) => println!("CHILD promoted"),
+            Err(error) => println!("CHILD {error}"),
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     path::Path,
     process::{Command, Stdio},
 };
@@ -27,8 +27,38 @@ pub fn start(root: &Path) -> String {
     address
 }
 
-fn serve(mut stream: TcpStream, root: &Path) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+/// As `start`, behind TLS with this certificate and key (PEM): `https://127.0.0.1:<port>`.
+#[cfg(feature = "https")]
+pub fn start_tls(root: &Path, certificate: &Path, key: &Path) -> String {
+    use rustls::{
+        ServerConfig, ServerConnection, StreamOwned,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    };
+    let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from_pem_file(certificate).unwrap()],
+            PrivateKeyDer::from_pem_file(key).unwrap(),
+        )
+        .unwrap();
+    let config = std::sync::Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let root = root.to_path_buf();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = ServerConnection::new(config.clone()).unwrap();
+            let root = root.clone();
+            std::thread::spawn(move || serve(StreamOwned::new(connection, stream), &root));
+        }
+    });
+    address
+}
+
+fn serve(stream: impl Read + Write, root: &Path) {
+    let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -81,9 +111,12 @@ fn serve(mut stream: TcpStream, root: &Path) {
         "HTTP/1.1 {status}\r\n{rest}Connection: close\r\nContent-Length: {}\r\n\r\n",
         content.len()
     );
-    let _ = stream
+    let stream = reader.get_mut();
+    let sent = stream
         .write_all(head.as_bytes())
         .and_then(|()| stream.write_all(content));
+    // A client that has gone away is its own test's matter.
+    let _ = sent.and_then(|()| stream.flush());
 }
 
 fn backend(root: &Path, method: &str, path: &str, query: &str, kind: &str, body: &[u8]) -> Vec<u8> {
