@@ -196,7 +196,7 @@ impl App {
     /// Whether what runs, or would be started, is what `main` says.
     pub fn is_synced(&self, context: &mut Context) -> bool {
         self.error.is_none()
-            && self.deployments.values().all(Deployment::is_synced)
+            && self.deployments.values().all(|deployment| deployment.is_synced(context.now()))
             && self
                 .template_images()
                 .iter()

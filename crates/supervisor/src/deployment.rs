@@ -120,10 +120,13 @@ impl Deployment {
         });
     }
 
-    /// Whether what runs is what `main` says.
-    pub fn is_synced(&self) -> bool {
+    /// Whether what runs, and answers from now on, is what `main` says.
+    pub fn is_synced(&self, now: Moment) -> bool {
         match (&self.wanted, &self.live) {
-            (Some(wanted), Some(live)) => wanted.hash == live.hash && self.candidate.is_none(),
+            (Some(wanted), Some(live)) => {
+                let accepting = |replica: &Replica| replica.may_accept(&self.sockets, now);
+                wanted.hash == live.hash && self.candidate.is_none() && !self.replicas.values().any(accepting)
+            }
             (None, _) => self.members.is_empty(),
             _ => false,
         }
@@ -246,7 +249,7 @@ impl Deployment {
                 let grace = self
                     .replicas
                     .get_mut(id)
-                    .map_or(Duration::ZERO, Replica::terminate);
+                    .map_or(Duration::ZERO, |replica| replica.terminate(now));
                 self.set_phase(
                     *id,
                     Phase::Stopping {

@@ -91,6 +91,13 @@ pub fn supervised(home: &Path) -> Vec<Identity> {
         .collect()
 }
 
+/// Whether a process has the socket with that inode open.
+pub fn has_socket(pid: u32, inode: u64) -> bool {
+    let wanted = PathBuf::from(format!("socket:[{inode}]"));
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+    open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).any(|target| target == wanted)
+}
+
 /// Proportional set size of a process group, in bytes: pages shared between its processes count
 /// once. `None` when the kernel says nothing.
 pub fn resident_bytes(group: u32) -> Option<u64> {
@@ -120,6 +127,15 @@ mod tests {
         }));
         assert!(resident_bytes(stat(me.pid).unwrap().group).unwrap() > 100_000);
         assert!(!boot_id().is_empty());
+    }
+
+    #[test]
+    fn sees_a_socket_until_it_is_closed() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
+        assert!(has_socket(std::process::id(), inode));
+        drop(listener);
+        assert!(!has_socket(std::process::id(), inode));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use crate::{
     plan::DeploymentPlan,
     probe,
     process::{self, Launch, Process},
-    procfs::Identity,
+    procfs::{self, Identity},
+    rollout::Moment,
     sockets,
     state::SavedReplica,
 };
@@ -21,6 +22,9 @@ use std::{
     time::Duration,
 };
 use tokio::task::AbortHandle;
+
+/// A process that was told to stop stops accepting within this.
+const STOPS_ACCEPTING: Duration = Duration::from_millis(300);
 
 /// The listening sockets of one Deployment.
 #[derive(Debug, Default)]
@@ -52,6 +56,12 @@ impl Sockets {
         }
     }
 
+    /// Whether that process may still accept what comes to one of them.
+    fn are_open_in(&self, pid: u32) -> bool {
+        let inodes = self.by_port.values().filter_map(|socket| Some(rustix::fs::fstat(socket).ok()?.st_ino));
+        inodes.into_iter().any(|inode| procfs::has_socket(pid, inode))
+    }
+
     /// Closes what nobody uses: clients are refused where nothing is to serve them.
     pub fn keep(&mut self, ports: Vec<u16>) {
         self.by_port.retain(|port, _| ports.contains(port));
@@ -78,6 +88,7 @@ pub struct Replica {
     pub port: Option<u16>,
     /// Its last start did not get as far as a process.
     pub start_failed: bool,
+    told_at: Option<Moment>,
     grace: Duration,
     process: Option<Process>,
     prober: Option<AbortHandle>,
@@ -103,6 +114,7 @@ impl Replica {
             probe_at: None,
             port: plan.host_port,
             start_failed: false,
+            told_at: None,
             grace: Duration::from_secs(u64::from(plan.pod.grace_s)),
             process: None,
             prober: None,
@@ -194,6 +206,7 @@ impl Replica {
             probe_at: saved.probe_at,
             port: plan.and_then(|plan| plan.host_port),
             start_failed: false,
+            told_at: None,
             grace: Duration::from_secs(plan.map_or(30, |plan| u64::from(plan.pod.grace_s))),
             process: None,
             prober: None,
@@ -235,8 +248,16 @@ impl Replica {
         self.process = Some(process);
     }
 
+    /// Whether new connections may still reach it although it was told to stop. One that keeps
+    /// its sockets open is believed after a moment.
+    pub fn may_accept(&self, sockets: &Sockets, now: Moment) -> bool {
+        let told_just_now = self.told_at.is_some_and(|told| now.saturating_sub(told) < STOPS_ACCEPTING);
+        told_just_now && self.identity().is_some_and(|identity| sockets.are_open_in(identity.pid))
+    }
+
     /// SIGTERM; answers how long it may take before SIGKILL.
-    pub fn terminate(&mut self) -> Duration {
+    pub fn terminate(&mut self, now: Moment) -> Duration {
+        self.told_at = Some(now);
         self.stop_probing();
         if let Some(process) = &self.process {
             process.terminate();

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     context::{Context, ImageState},
     deployment::Deployment,
-    rollout::{CRASHES_MAX, Moment},
+    rollout::{CRASHES_MAX, Moment, Phase},
 };
 use engine::{AppStatus, Condition, Health, Replica, RunPhase, Sync};
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub fn of(app: &App, git_error: Option<&str>, context: &Context) -> AppStatus {
         .values()
         .filter_map(|d| d.wanted.as_ref())
         .collect();
-    let synced = app.live_revision == app.revision && app.deployments.values().all(Deployment::is_synced);
+    let synced = app.live_revision == app.revision && app.deployments.values().all(|deployment| deployment.is_synced(context.now()));
     let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
     AppStatus {
         name: app.name.clone(),
@@ -179,11 +179,12 @@ fn template(image: &str, context: &Context) -> Verdict {
 }
 
 fn images(app: &App, context: &Context) -> Vec<String> {
-    let mut images: Vec<String> = app
-        .deployments
-        .values()
-        .flat_map(|deployment| deployment.replicas.values().map(|replica| replica.image.clone()))
-        .collect();
+    let mut images = Vec::new();
+    for deployment in app.deployments.values() {
+        // What is on its way out is not what runs.
+        let staying = deployment.members.iter().filter(|m| !matches!(m.phase, Phase::Stopping { .. }));
+        images.extend(staying.filter_map(|m| Some(deployment.replicas.get(&m.id)?.image.clone())));
+    }
     for image in app.template_images() {
         if let Some(ImageState::Ready(prepared)) = context.images.get(&image) {
             images.push(prepared.image.clone());

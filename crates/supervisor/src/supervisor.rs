@@ -221,6 +221,7 @@ impl Supervisor {
             return;
         }
         let Comparison { head, apps } = comparison;
+        let first_time = self.compared != head;
         self.compared.clone_from(&head);
         self.context.dirty = true;
         let compared = match apps {
@@ -236,7 +237,9 @@ impl Supervisor {
             }
         };
         self.compare_error = None;
-        tracing::info!(commit = head, "compared");
+        if first_time {
+            tracing::info!(commit = head, "compared");
+        }
         for app in self
             .apps
             .values_mut()
