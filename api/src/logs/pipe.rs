@@ -149,10 +149,14 @@ mod tests {
         assert!((9..=10).contains(&(dropped() - before)));
         // The reader is back: everything that was queued arrives, in order.
         drop(open);
-        while written.lock().unwrap().len() < 10_000 {
+        // What was written so far is on its way out within the time that the end waits for.
+        let full = || pipe.0.try_send(Vec::new()).is_err();
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while full() {
+            assert!(std::time::Instant::now() < deadline, "the queue is not read");
             std::thread::yield_now();
         }
-        drop(flush);
+        let _ = flush.done.recv_timeout(Duration::from_secs(20));
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         let numbers: Vec<usize> = text.lines().map(|line| line.parse().unwrap()).collect();
         assert!(

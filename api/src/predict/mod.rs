@@ -34,12 +34,12 @@ pub const PATH: &str = "/predict";
     summary = "Predict one row or many",
     description = "`features` (one row) is answered by one prediction, `instances` (many rows) by `predictions` in the same order. Values are finite numbers in the model's feature order, see `/model/info`.",
     request_body(content = contract::PredictRequest, content_type = "application/json", examples(
-        ("one row" = (value = json!({"features": [5.1, 3.5, 1.4, 0.2]}))),
+        ("a row" = (value = json!({"features": [5.1, 3.5, 1.4, 0.2]}))),
         ("many rows" = (value = json!({"instances": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]})))
     )),
     responses(
         (status = 200, description = "The prediction, or the list of them", body = crate::openapi::PredictAnswer, examples(
-            ("one row" = (value = json!({"prediction": 0, "class_name": "setosa", "probabilities": [0.97, 0.02, 0.01], "model_version": "1", "drift_detected": false}))),
+            ("a row" = (value = json!({"prediction": 0, "class_name": "setosa", "probabilities": [0.97, 0.02, 0.01], "model_version": "1", "drift_detected": false}))),
             ("many rows" = (value = json!({"predictions": [{"prediction": 0, "class_name": "setosa", "probabilities": [0.97, 0.02, 0.01], "model_version": "1", "drift_detected": false}]})))
         )),
         (status = 400, description = "`invalid_json`, `empty_body`, `malformed_request`", body = contract::ErrorBody),

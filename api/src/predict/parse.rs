@@ -308,3 +308,6 @@ impl<'de> Visitor<'de> for Number<'_, '_> {
         self.take(value)
     }
 }
+
+#[cfg(test)]
+mod tests;

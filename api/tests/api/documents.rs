@@ -72,18 +72,35 @@ fn every_documented_path_answers() {
                 client.get(path)
             };
             assert_eq!(answer.status, 200, "{method} {path}");
-            let kinds: Vec<_> = operation["responses"]["200"]["content"]
-                .as_object()
-                .unwrap()
-                .keys()
-                .cloned()
-                .collect();
+            let success = &operation["responses"]["200"]["content"];
+            let kinds: Vec<_> = success.as_object().unwrap().keys().cloned().collect();
             let kind = answer.header("content-type").unwrap();
             assert!(
                 kinds.iter().any(|documented| kind.starts_with(documented)),
                 "{path}: {kind} is not among {kinds:?}"
             );
+            if let Some(reference) = success["application/json"]["schema"]["$ref"].as_str() {
+                fields_are_documented(&document, reference, &answer.json());
+            }
         }
+    }
+}
+
+/// All that is required is there, and nothing that is not documented.
+fn fields_are_documented(document: &Value, reference: &str, answer: &Value) {
+    let schema = document.pointer(&reference[1..]).unwrap();
+    let Some(properties) = schema["properties"].as_object() else {
+        let choices = schema["oneOf"].as_array().expect("an object or a choice");
+        return fields_are_documented(document, choices[0]["$ref"].as_str().unwrap(), answer);
+    };
+    for field in answer.as_object().unwrap().keys() {
+        assert!(properties.contains_key(field), "{reference} lacks {field}");
+    }
+    for field in schema["required"].as_array().unwrap() {
+        assert!(
+            answer.get(field.as_str().unwrap()).is_some(),
+            "{reference} requires {field}"
+        );
     }
 }
 

@@ -53,6 +53,20 @@ pub fn regression() -> Vec<u8> {
     onnx::write(&TreeEnsemble::new(2, Output::Number { base: 10.0 }, vec![tree]).unwrap())
 }
 
+/// Answers 0 up to 0, and more than float32 holds above.
+pub fn overflowing() -> Vec<u8> {
+    let tree = || Tree {
+        nodes: vec![
+            branch(0, 0.0, 1, 2),
+            Node::Leaf { first: 0 },
+            Node::Leaf { first: 1 },
+        ],
+        values: vec![0.0, 3e38],
+    };
+    let output = Output::Number { base: 0.0 };
+    onnx::write(&TreeEnsemble::new(1, output, vec![tree(), tree()]).unwrap())
+}
+
 /// Row `i` of the drift reference: every feature runs over 50 distinct values.
 pub fn reference_row(i: usize) -> [f64; 4] {
     let i = i as f64;

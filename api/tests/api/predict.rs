@@ -61,6 +61,18 @@ fn regression_answers_a_number() {
 }
 
 #[test]
+fn an_answer_that_json_cannot_hold_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sum.onnx");
+    fs::write(&file, fixture::overflowing()).unwrap();
+    let server = Server::start(&file, &[]);
+    let mut client = server.client();
+    assert_eq!(client.predict(r#"{"features":[-1]}"#).status, 200);
+    insta::assert_snapshot!(client.predict(r#"{"instances":[[-1],[1]]}"#).text());
+    assert_eq!(client.predict(r#"{"features":[-1]}"#).status, 200);
+}
+
+#[test]
 fn classes_without_names_have_none() {
     let directory = fixture::directory_with(|manifest| {
         manifest.classes = ["0", "1", "2"].map(str::to_owned).to_vec();

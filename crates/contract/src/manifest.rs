@@ -141,8 +141,19 @@ impl Manifest {
 
     /// `sha256:<hex>` over what a client depends on: feature names and order, task and classes.
     pub fn schema_digest(&self) -> String {
-        let names: Vec<&str> = self.features.iter().map(|f| f.name.as_str()).collect();
-        let value = serde_json::json!({"features": names, "task": self.task, "classes": self.classes});
-        crate::sha256_hex(value.to_string().as_bytes())
+        /// A struct, not a JSON map: a map's order depends on how serde_json was compiled.
+        #[derive(Serialize)]
+        struct Schema<'a> {
+            classes: &'a [String],
+            features: Vec<&'a str>,
+            task: Task,
+        }
+        let schema = Schema {
+            classes: &self.classes,
+            features: self.features.iter().map(|f| f.name.as_str()).collect(),
+            task: self.task,
+        };
+        let text = serde_json::to_vec(&schema).expect("strings are always JSON");
+        crate::sha256_hex(&text)
     }
 }
