@@ -17,6 +17,12 @@ fn config_file(ctx: &Ctx) -> PathBuf {
     ctx.state.join("engine.yaml")
 }
 
+/// What it says before it has a log of its own.
+fn start_log(ctx: &Ctx) -> PathBuf {
+    ctx.state.join("engine/start.log")
+}
+
+/// Its own log.
 fn log_file(ctx: &Ctx) -> PathBuf {
     ctx.state.join("engine/engine.log")
 }
@@ -104,39 +110,46 @@ pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
 /// `engine-did-not-start` with the last lines of its log.
 pub fn start(ctx: &Ctx, deadline: Deadline) -> Outcome<()> {
     let attempted = "start the engine";
-    let log = log_file(ctx);
     let cmd = Cmd::changes(ctx.binary("driftless-engine").display().to_string())
         .args(["--state"])
         .path(&ctx.state)
         .args(["--config"])
         .path(config_file(ctx));
-    let failed = |failure: Failure| {
-        let lines: Vec<String> = ctx
-            .read_text(&log)
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect();
-        let last = lines
-            .last()
-            .cloned()
-            .unwrap_or_else(|| "its log is empty".to_owned());
-        failure
-            .because(last)
-            .detail(lines[lines.len().saturating_sub(12)..].to_vec())
-            .next(format!("read {}, then cargo xtask up", ctx.short(&log)))
-    };
+    // What an earlier start said would be taken for this one's words.
+    ctx.write(Id::EngineDidNotStart, &start_log(ctx), "", 0o600)?;
     ctx.exec
-        .start(&cmd, &log)
-        .map_err(|error| failed(Failure::new(Id::EngineDidNotStart, attempted).because(error)))?;
+        .start(&cmd, &start_log(ctx))
+        .map_err(|error| last_words(ctx, Failure::new(Id::EngineDidNotStart, attempted).because(error)))?;
     wait::until(ctx, "the engine answers", deadline, || {
         Ok(answers(ctx).map_or_else(Look::NotYet, |()| Look::Holds))
     })
     .map_err(|failure| {
-        failed(Failure {
-            id: Id::EngineDidNotStart,
-            ..failure
-        })
+        last_words(
+            ctx,
+            Failure {
+                id: Id::EngineDidNotStart,
+                ..failure
+            },
+        )
     })?;
     Ok(())
+}
+
+fn last_words(ctx: &Ctx, failure: Failure) -> Failure {
+    let said = ctx
+        .read_text(&start_log(ctx))
+        .filter(|text| !text.trim().is_empty());
+    let (log, text) = match said {
+        Some(text) => (start_log(ctx), text),
+        None => (log_file(ctx), ctx.read_text(&log_file(ctx)).unwrap_or_default()),
+    };
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let last = lines
+        .last()
+        .cloned()
+        .unwrap_or_else(|| "it said nothing".to_owned());
+    failure
+        .because(last)
+        .detail(lines[lines.len().saturating_sub(12)..].to_vec())
+        .next(format!("read {}, then cargo xtask up", ctx.short(&log)))
 }
