@@ -9,6 +9,7 @@ mod extremes;
 pub mod ks;
 pub mod npy;
 pub mod reference;
+pub mod snapshot;
 pub mod status;
 pub mod window;
 
@@ -16,5 +17,6 @@ pub use compare::{Column, Comparison, FeatureComparison, compare};
 pub use ecdf::{Ecdf, SampleError};
 pub use ks::{KsError, KsResult, Method, two_sample};
 pub use reference::{Reference, ReferenceError};
+pub use snapshot::Snapshot;
 pub use status::{DriftStatus, FeatureDrift};
-pub use window::{PushError, Snapshot, Window, WindowError};
+pub use window::{PushError, Window, WindowError};

@@ -2,9 +2,10 @@
 
 use crate::ecdf::Ecdf;
 use crate::extremes::PrefixExtremes;
-use crate::ks::{Method, compare_sorted, critical_distance};
+use crate::ks::critical_distance;
 use crate::reference::Reference;
-use crate::status::{DriftStatus, FeatureDrift};
+use crate::snapshot::Snapshot;
+use crate::status::DriftStatus;
 use std::sync::Arc;
 
 /// Largest window: its rows stay in memory.
@@ -51,7 +52,8 @@ pub enum PushError {
 /// How: between two neighbouring distinct reference values the reference's distribution function
 /// is flat and the window's can only rise, so that the distance has its extremes at the reference
 /// values and just before them. It is enough to count the window's values at each distinct
-/// reference value and in each gap, as steps of `n·window − rows·count` in [`PrefixExtremes`].
+/// reference value and in each gap, as steps of `n·window − rows·count` whose largest
+/// prefix sum a small tree keeps.
 #[derive(Clone, Debug)]
 pub struct Window {
     reference: Arc<Reference>,
@@ -230,61 +232,5 @@ impl Window {
     /// [`Snapshot::status`] of this moment.
     pub fn status(&self) -> DriftStatus {
         self.snapshot().status()
-    }
-}
-
-/// A window at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    reference: Arc<Reference>,
-    size: usize,
-    threshold: f64,
-    critical: Option<u64>,
-    rows: Vec<f64>,
-}
-
-impl Snapshot {
-    /// Tests every feature: microseconds for hundreds of rows, at most 0.1 s for each feature at
-    /// 10,000 rows a side.
-    pub fn status(&self) -> DriftStatus {
-        let features = self.reference.features();
-        let samples = self.rows.len() / features;
-        if samples < self.size {
-            return DriftStatus {
-                drift_detected: false,
-                reason: Some(format!("Collecting samples ({samples}/{})", self.size)),
-                threshold: None,
-                samples,
-                features: None,
-            };
-        }
-        let tests: Vec<FeatureDrift> = (0..features).map(|feature| self.test(feature)).collect();
-        DriftStatus {
-            drift_detected: tests.iter().any(|test| test.drift),
-            reason: None,
-            threshold: Some(self.threshold),
-            samples,
-            features: Some(tests),
-        }
-    }
-
-    fn test(&self, feature: usize) -> FeatureDrift {
-        let column: Vec<f64> = self
-            .rows
-            .iter()
-            .skip(feature)
-            .step_by(self.reference.features())
-            .copied()
-            .collect();
-        let current = Ecdf::new(&column).expect("a full window holds finite values only");
-        let (numerator, ks) = compare_sorted(&self.reference.columns()[feature], &current, Method::Auto);
-        FeatureDrift {
-            name: self.reference.names()[feature].clone(),
-            ks_stat: ks.statistic,
-            p_value: ks.p_value,
-            drift: self.critical.is_some_and(|critical| numerator >= critical),
-            location: ks.location,
-            sign: ks.sign,
-        }
     }
 }
