@@ -5,7 +5,6 @@ use crate::data::{Missing, numeric_columns};
 use crate::failure::{Failure, Result};
 use contract::names::exit;
 use drift::{Column, Comparison};
-use serde_json::Value;
 
 /// What is to be printed on stdout.
 ///
@@ -26,14 +25,9 @@ pub fn compare(flags: &DriftFlags) -> Result<String> {
     let comparison = drift::compare(&reference, &current, flags.method)
         .map_err(|e| Failure::new(exit::BAD_DATA, crate::failure::chain(&e)))?;
     Ok(match flags.format {
-        Format::Json => json(&comparison)?,
+        Format::Json => serde_json::to_string(&comparison).map_err(anyhow::Error::new)?,
         Format::Text => text(&comparison, &reference, &current),
     })
-}
-
-fn json(comparison: &Comparison) -> Result<String> {
-    let value: Value = serde_json::to_value(comparison).map_err(anyhow::Error::new)?;
-    Ok(value.to_string())
 }
 
 fn text(comparison: &Comparison, reference: &[Column], current: &[Column]) -> String {

@@ -47,7 +47,7 @@ pub fn trigger(flags: &TriggerFlags) -> Result<Outcome> {
 fn start(engine: &dyn Engine, flags: &TriggerFlags) -> Result<Outcome> {
     let refused = |e: EngineError| Failure::new(1, format!("the retrain cannot be started: {e}"));
     let reason = if flags.force { "forced" } else { "drift" };
-    let detail = |id: &str| json!({"drift_detected": !flags.force, "reason": reason, "run_id": id, "template": TRAINING});
+    let detail = |id: &str| json!({"drift_detected": (!flags.force).then_some(true), "reason": reason, "run_id": id, "template": TRAINING});
     let runs = engine.status().map_err(refused)?.runs;
     let unfinished = |phase: RunPhase| matches!(phase, RunPhase::Pending | RunPhase::Running);
     // A second one would find the first one's result; the drift it answers is the same.

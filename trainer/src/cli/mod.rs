@@ -45,7 +45,7 @@ pub enum Command {
     /// Waits until the promoted model is live, then moves the alias `champion`.
     Confirm(ConfirmFlags),
     /// Does all steps, and takes up again what was cut off.
-    Run(RunFlags),
+    Run(Box<RunFlags>),
     /// Starts a retrain when the API reports drift.
     Trigger(TriggerFlags),
     /// Compares two CSV files column by column.

@@ -138,3 +138,92 @@ fn part(table: &Table, numbers: &[usize], fills: &[f64]) -> Part {
         .collect();
     Part { rows, target, file }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::manifest::DatasetFile;
+    use proptest::prelude::*;
+
+    /// Files of so many rows; the one feature of a row is its number, its class comes round every `classes`.
+    fn table(rows: &[usize], classes: usize, missing: Missing) -> Table {
+        let all: usize = rows.iter().sum();
+        let file = |(index, rows): (usize, &usize)| DatasetFile {
+            name: index.to_string(),
+            digest: contract::sha256_hex(&[index as u8]),
+            rows: *rows as u64,
+        };
+        Table {
+            features: vec!["number".to_owned()],
+            target_name: "class".to_owned(),
+            target: Target::Classes {
+                indices: (0..all).map(|row| row % classes).collect(),
+                names: (0..classes).map(|class| class.to_string()).collect(),
+            },
+            values: (0..all).map(|row| row as f64).collect(),
+            files: rows.iter().enumerate().map(file).collect(),
+            missing,
+        }
+    }
+
+    fn numbers(part: &Part) -> Vec<usize> {
+        part.rows.iter().map(|&value| value as usize).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_on_one_side_and_stays_there(
+            rows in prop::collection::vec(1usize..60, 1..6),
+            holdout in 0.0f64..0.9,
+            seed: u64,
+        ) {
+            // One class, which cannot be missing: such rows change sides.
+            let table = table(&rows, 1, Missing::Refuse);
+            let parts = split(&table, holdout, seed);
+            let (train, held) = (numbers(&parts.train), numbers(&parts.holdout));
+            let mut all = [train.clone(), held.clone()].concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..table.rows()).collect::<Vec<_>>());
+            // Without the last file: what was held out of the others is what is held out now.
+            let fewer = &rows[..rows.len() - 1];
+            if fewer.iter().sum::<usize>() > 20 {
+                let earlier = split(&self::table(fewer, 1, Missing::Refuse), holdout, seed);
+                let rest: usize = fewer.iter().sum();
+                let now: Vec<usize> = held.into_iter().filter(|&row| row < rest).collect();
+                prop_assert_eq!(numbers(&earlier.holdout), now);
+            }
+        }
+    }
+
+    #[test]
+    fn a_class_of_one_row_is_learnt() {
+        for seed in 0..20 {
+            let mut table = table(&[40], 2, Missing::Refuse);
+            let Target::Classes { indices, names } = &mut table.target else {
+                unreachable!()
+            };
+            names.push("rare".to_owned());
+            indices[17] = 2;
+            let parts = split(&table, 0.5, seed);
+            assert!(numbers(&parts.train).contains(&17), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_filled_in_from_training_rows() {
+        for missing in [Missing::Mean, Missing::Median] {
+            let mut table = table(&[50], 2, missing);
+            let before = split(&table, 0.5, 1);
+            let gone = numbers(&before.holdout)[3];
+            let mut train: Vec<f64> = before.train.rows.iter().copied().collect();
+            train.sort_by(f64::total_cmp);
+            let expected = match missing {
+                Missing::Median => train[12],
+                _ => train.iter().sum::<f64>() / 25.0,
+            };
+            table.values[gone] = f64::NAN;
+            let after = split(&table, 0.5, 1);
+            assert_eq!(after.holdout.rows[(3, 0)], expected, "{missing:?}");
+        }
+    }
+}

@@ -4,7 +4,6 @@ use super::Target;
 use clap::ValueEnum;
 use contract::manifest::{Dataset, DatasetFile, Task};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// What to do with a value that is missing (empty, NA, NaN, null, ?) or infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -81,7 +80,20 @@ impl Table {
 
 /// `sha256:<hex>` over target, task, missing policy and the files' digests in order.
 fn dataset_digest(target: &str, task: Task, missing: Missing, files: &[DatasetFile]) -> String {
-    let digests: Vec<&str> = files.iter().map(|file| file.digest.as_str()).collect();
-    let value = json!({"target": target, "task": task, "missing": missing, "files": digests});
-    contract::sha256_hex(value.to_string().as_bytes())
+    /// A struct, not a JSON map: a map's order depends on how serde_json was compiled.
+    #[derive(Serialize)]
+    struct Identity<'a> {
+        target: &'a str,
+        task: Task,
+        missing: Missing,
+        files: Vec<&'a str>,
+    }
+    let identity = Identity {
+        target,
+        task,
+        missing,
+        files: files.iter().map(|file| file.digest.as_str()).collect(),
+    };
+    let text = serde_json::to_vec(&identity).expect("strings are always JSON");
+    contract::sha256_hex(&text)
 }

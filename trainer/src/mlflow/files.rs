@@ -28,7 +28,7 @@ pub fn for_python(
         .take(1)
         .map(|golden| &golden.features)
         .collect();
-    let example = json!({"inputs": example});
+    let (example, request) = (json!(example), json!({"inputs": example}));
     let text = |value: &Value| {
         serde_yaml::to_string(value)
             .unwrap_or_else(|_| value.to_string())
@@ -44,7 +44,7 @@ pub fn for_python(
         ("input_example.json".to_owned(), example.to_string().into_bytes()),
         (
             "serving_input_example.json".to_owned(),
-            example.to_string().into_bytes(),
+            request.to_string().into_bytes(),
         ),
         // Last: with it the directory is a model.
         (
@@ -96,8 +96,8 @@ fn ml_model(story: &Story, run: &Run, model: &LoggedModel, server: &str, bytes: 
         "prompts": null,
         "run_id": run.info.run_id,
         "saved_input_example_info": {
-            "artifact_path": "input_example.json", "format": "tf-serving",
-            "serving_input_path": "serving_input_example.json", "type": "ndarray",
+            "artifact_path": "input_example.json", "serving_input_path": "serving_input_example.json",
+            "type": "ndarray",
         },
         // Texts that hold JSON, as MLflow writes them.
         "signature": {"inputs": inputs.to_string(), "outputs": outputs.to_string(), "params": null},

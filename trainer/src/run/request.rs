@@ -1,28 +1,39 @@
 //! What was asked for, and by which key a second start knows it again.
 
-use crate::cli::RunFlags;
+use crate::cli::{GateFlags, RunFlags};
 use gitops::Release;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Everything that decides what a run does, less the live model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Request(Value);
+pub struct Request {
+    dataset_digest: String,
+    algorithm: String,
+    parameters: BTreeMap<String, Value>,
+    seed: u64,
+    model_name: String,
+    code_commit: String,
+    environment: String,
+    gate: GateFlags,
+    force: bool,
+}
 
 impl Request {
     pub fn new(flags: &RunFlags, dataset_digest: &str) -> Self {
         let learn = &flags.learn;
-        Request(json!({
-            "dataset_digest": dataset_digest,
-            "algorithm": learn.algorithm.name(),
-            "parameters": learn.parameters(),
-            "seed": learn.seed,
-            "model_name": learn.model_name,
-            "code_commit": learn.code_commit,
-            "environment": flags.git.environment,
-            "gate": flags.gate,
-            "force": flags.force,
-        }))
+        Request {
+            dataset_digest: dataset_digest.to_owned(),
+            algorithm: learn.algorithm.name().to_owned(),
+            parameters: learn.parameters(),
+            seed: learn.seed,
+            model_name: learn.model_name.clone(),
+            code_commit: learn.code_commit.clone(),
+            environment: flags.git.environment.clone(),
+            gate: flags.gate.clone(),
+            force: flags.force,
+        }
     }
 }
 
@@ -54,8 +65,10 @@ pub struct State {
 impl State {
     pub fn new(request: Request, current: Option<&Release>, nonce: &str) -> Self {
         let expected_previous = current.map(|release| release.digest.clone());
-        let value = json!({"request": request, "live": expected_previous, "nonce": nonce});
-        let digest = contract::sha256_hex(value.to_string().as_bytes());
+        // A tuple of structs, not a JSON map, whose order depends on how serde_json was compiled.
+        let text =
+            serde_json::to_vec(&(&request, &expected_previous, nonce)).expect("plain data is always JSON");
+        let digest = contract::sha256_hex(&text);
         State {
             key: digest.trim_start_matches("sha256:").to_owned(),
             request,

@@ -1,10 +1,7 @@
 //! A table of bad tables: what is said about each, word for word.
 
-#[path = "support/program.rs"]
-mod program;
-
+use crate::support::program::trainer_in;
 use contract::names::exit;
-use program::trainer_in;
 use std::path::Path;
 
 const HEAD: &str = "a,b,kind";

@@ -1,0 +1,194 @@
+//! Steps whose other side is played: trigger, data over http, a held lock, MLflow that is down.
+
+use crate::support::program::trainer_in;
+use crate::support::world::{IRIS, World};
+use contract::names::exit;
+use serde_json::json;
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+/// Nobody listens there.
+fn nowhere() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn trigger_says_what_the_source_documents_say() {
+    let world = World::new(&nowhere());
+    let api = world.api();
+    world.set_drift(false);
+    let said = world.trainer(&["trigger"], &[("API_URL", &api)]).expect(0);
+    insta::assert_snapshot!(said.stderr, @r"
+    Checking drift status...
+    trainer trigger: No drift detected. Skipping retrain.
+    ");
+    assert_eq!(said.json()["status"], "skipped");
+    assert!(world.started_runs().is_empty());
+
+    world.set_drift(true);
+    let said = world
+        .trainer(&["trigger", "--api-url", &api, "--kfp-host", "http://kfp"], &[])
+        .expect(0);
+    insta::assert_snapshot!(said.stderr, @r"
+    Checking drift status...
+    Drift detected! Triggering retrain pipeline...
+    --kfp-host http://kfp is not asked: the local engine runs the retrain
+    trainer trigger: Pipeline run created: training-1
+    ");
+    let expected = json!({"step": "trigger", "status": "done", "drift_detected": true, "reason": "drift",
+        "run_id": "training-1", "template": "training"});
+    assert_eq!(said.json(), expected);
+    let started = world.started_runs();
+    let env = json!({"MODEL_NAME": world.variable("MODEL_NAME"), "MLFLOW_TRACKING_URI": world.mlflow});
+    assert_eq!(started, [json!({"template": "training", "args": [], "env": env})]);
+
+    let said = world
+        .trainer(&["trigger", "--force", "--api-url", &nowhere()], &[])
+        .expect(0);
+    insta::assert_snapshot!(said.stderr, @r"
+    Force trigger enabled, skipping drift check
+    trainer trigger: Pipeline run created: training-1
+    ");
+    assert_eq!(world.started_runs()[1]["args"], json!(["--force"]));
+
+    let said = world
+        .trainer(&["trigger", "--api-url", &nowhere()], &[])
+        .expect(1);
+    assert!(
+        said.stderr.contains("drift status cannot be read"),
+        "{}",
+        said.stderr
+    );
+    let said = world
+        .trainer(&["trigger", "--force"], &[("DRIFTLESS_ENGINE_FILE", "/absent")])
+        .expect(1);
+    assert!(
+        said.stderr.contains("no engine has written /absent"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn data_behind_an_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(MockServer::start());
+    let table =
+        Mock::given(path("/sets/iris.csv")).respond_with(ResponseTemplate::new(200).set_body_string(IRIS));
+    runtime.block_on(table.mount(&server));
+    let address = format!("{}/sets/iris.csv", server.uri().replace("//", "//user:secret@"));
+    let train = |place: &str, more: &[&str]| {
+        trainer_in(
+            folder.path(),
+            &[&["train", "--data", place, "--out", "out"], more].concat(),
+            &[],
+        )
+    };
+    let result = train(&address, &[]).expect(0);
+    assert!(!format!("{result:?}").contains("secret"), "{result:?}");
+    std::fs::write(folder.path().join("iris.csv"), IRIS).unwrap();
+    let local = train("iris.csv", &[]).expect(0).json();
+    assert_eq!(
+        result.json()["dataset"],
+        local["dataset"],
+        "where the bytes come from makes no difference"
+    );
+    let said = train(&format!("{}/absent.csv", server.uri()), &[]).expect(exit::BAD_DATA);
+    assert!(said.stderr.contains("the server answered 404"), "{}", said.stderr);
+    let said = train(&address, &["--data-bytes-max", "1000"]).expect(exit::BAD_DATA);
+    assert!(
+        said.stderr.contains("3858 bytes, more than the limit of 1000"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn a_held_lock() {
+    let world = World::new(&nowhere());
+    world.add("batch-0001.csv", IRIS);
+    std::fs::create_dir(world.path("runs")).unwrap();
+    let file = std::fs::File::create(world.path("runs/lock")).unwrap();
+    fs4::FileExt::lock(&file).unwrap();
+    let said = world.trainer(&["run"], &[]).expect(exit::LOCKED);
+    assert_eq!(said.json()["status"], "locked");
+    drop(file);
+    world.trainer(&["run"], &[]).expect(exit::MLFLOW);
+}
+
+#[test]
+fn mlflow_is_down() {
+    let world = World::new(&nowhere());
+    world.add("batch-0001.csv", IRIS);
+    let index = || std::fs::read(world.path("images/index.json")).unwrap();
+    let before = index();
+    let said = world.trainer(&["run"], &[]).expect(exit::MLFLOW);
+    let words = format!(
+        "MLflow is needed to record the run: MLflow does not answer at {}",
+        world.mlflow
+    );
+    assert!(said.stderr.contains(&words), "{}", said.stderr);
+    assert_eq!((world.subjects().len(), index()), (1, before));
+}
+
+#[test]
+fn bad_data_is_said_before_anything_else_is_asked() {
+    let world = World::new(&nowhere());
+    world.add("batch-0001.csv", &IRIS.replacen("5.1", "five", 1));
+    let said = world
+        .trainer(&["run"], &[("GIT_URL", "file:///absent")])
+        .expect(exit::BAD_DATA);
+    insta::assert_snapshot!(said.json()["reason"].as_str().unwrap(), @r#"batch-0001.csv: row 1 (line 2), column "sepal_length": "five" is not a number"#);
+    world.add("batch-0001.csv", IRIS);
+    world
+        .trainer(&["run"], &[("GIT_URL", "file:///absent")])
+        .expect(exit::GIT);
+    assert!(
+        !world.path("runs/incoming").exists(),
+        "what was loaded is left behind"
+    );
+}
+
+#[test]
+fn two_files_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.csv"), "x,word,y\n1,a,5\n2,b,5\n3,c,5\n").unwrap();
+    std::fs::write(folder.path().join("b.csv"), "y,x,word\n5,4,a\n5,5,b\n").unwrap();
+    let drift = |more: &[&str]| {
+        trainer_in(
+            folder.path(),
+            &[&["drift", "--reference", "a.csv", "--current", "b.csv"], more].concat(),
+            &[],
+        )
+    };
+    let said = drift(&["--format", "json"]).expect(0);
+    insta::assert_snapshot!(said.stdout.trim(), @r#"{"features":[{"name":"x","ks":{"statistic":1.0,"p_value":0.2,"location":3.0,"sign":1,"method":"exact"}},{"name":"y","ks":{"statistic":0.0,"p_value":1.0,"location":5.0,"sign":1,"method":"exact"}}]}"#);
+    insta::assert_snapshot!(said.stderr.trim(), @r#"trainer: column "word" holds no numbers and is not compared"#);
+    let text = drift(&["--format", "text", "--method", "asymp"]).expect(0).stdout;
+    insta::assert_snapshot!(text.trim(), @r"
+    column   statistic       p-value  method  rows
+    x         1.000000      0.0000e0   asymp  3 and 2
+    y         0.000000      1.0000e0   asymp  3 and 2
+    ");
+    std::fs::write(folder.path().join("b.csv"), "y,x\n5,4\n5,\n").unwrap();
+    let said = drift(&[]).expect(exit::BAD_DATA);
+    assert!(
+        said.stderr
+            .contains(r#"b.csv: row 2 (line 3), column "x": "" is missing"#),
+        "{}",
+        said.stderr
+    );
+    drift(&["--missing", "drop"]).expect(0);
+    std::fs::write(folder.path().join("b.csv"), "y\n5\n5\n").unwrap();
+    drift(&[]).expect(exit::BAD_DATA);
+    std::fs::write(folder.path().join("b.csv"), "y,z\n5,1\n5,2\n").unwrap();
+    let said = drift(&[]).expect(exit::BAD_DATA);
+    assert!(
+        said.stderr
+            .contains(r#"column "z" is missing in the reference table, which has x, y"#),
+        "{}",
+        said.stderr
+    );
+}

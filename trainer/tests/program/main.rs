@@ -1,0 +1,8 @@
+//! The trainer as a program, from outside.
+
+mod bad_data;
+mod edges;
+mod help;
+mod kills;
+mod support;
+mod the_loop;
