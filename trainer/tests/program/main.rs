@@ -4,5 +4,6 @@ mod bad_data;
 mod edges;
 mod help;
 mod kills;
+mod races;
 mod support;
 mod the_loop;
