@@ -196,7 +196,10 @@ impl App {
     /// Whether what runs, or would be started, is what `main` says.
     pub fn is_synced(&self, context: &mut Context) -> bool {
         self.error.is_none()
-            && self.deployments.values().all(|deployment| deployment.is_synced(context.now()))
+            && self
+                .deployments
+                .values()
+                .all(|deployment| deployment.is_synced(context.now()))
             && self
                 .template_images()
                 .iter()

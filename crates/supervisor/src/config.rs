@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The engine's whole configuration. `xtask` writes it; every path is absolute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Renders `kustomize/overlays/<environment>/*` of `main`.

@@ -7,7 +7,10 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
+
+const PREDECESSOR_ENDS: Duration = Duration::from_secs(2);
 
 /// Why the folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +60,7 @@ impl Home {
             .open(path.join("engine/lock"))
             .map_err(failed)?;
         // The kernel drops it with the process, however that ends.
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !lock_soon(&lock, &path) {
             let pid = LocalEngine::open(&path).ok().map(|engine| engine.endpoint().pid);
             return Err(HomeError::Taken { home: path, pid });
         }
@@ -91,6 +94,20 @@ impl Home {
     /// Takes that back.
     pub fn withdraw(&self) {
         let _ = fs::remove_file(self.path.join(LocalEngine::ENDPOINT_FILE));
+    }
+}
+
+/// Locks the file. A predecessor that has taken back its endpoint is at its end and waited for.
+fn lock_soon(lock: &File, home: &Path) -> bool {
+    let deadline = Instant::now() + PREDECESSOR_ENDS;
+    loop {
+        if flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return true;
+        }
+        if home.join(LocalEngine::ENDPOINT_FILE).exists() || Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

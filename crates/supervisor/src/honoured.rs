@@ -108,6 +108,10 @@ pub fn not_honoured(objects: &Objects, stand_in: impl Fn(&str) -> Option<String>
             honoured.push(path.to_owned());
         }
         if let Some(description) = stand_in(name) {
+            // It owns its port, so it always stops before the next one starts.
+            if read.document["spec"]["strategy"]["type"] == "Recreate" {
+                honoured.push("spec.strategy".to_owned());
+            }
             found.push(NotHonoured {
                 object: named.clone(),
                 field: "spec.template.spec.containers".to_owned(),

@@ -225,8 +225,8 @@ mod tests {
             },
         };
         let ground = Ground {
-            home: Path::new("/home/.driftless"),
-            variables: &BTreeMap::from([("DRIFTLESS_HOME".to_owned(), "/home/.driftless".to_owned())]),
+            home: Path::new("/srv/driftless"),
+            variables: &BTreeMap::from([("DRIFTLESS_HOME".to_owned(), "/srv/driftless".to_owned())]),
             services: &[],
         };
         container(
@@ -285,7 +285,7 @@ mod tests {
         let root = image_root();
         let env = made(root.path(), "env: [{name: PATH, value: /x}]").unwrap().env;
         assert_eq!(env["PATH"], "/x");
-        assert_eq!(env[MARK], "/home/.driftless");
+        assert_eq!(env[MARK], "/srv/driftless");
         assert!(!env.contains_key("HOME") && !env.contains_key("CARGO_MANIFEST_DIR"));
     }
 

@@ -38,4 +38,4 @@ mod supervisor;
 
 pub use config::Config;
 pub use home::HomeError;
-pub use run::run;
+pub use run::{end, run};

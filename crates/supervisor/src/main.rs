@@ -14,13 +14,20 @@ struct Flags {
     #[arg(long, value_name = "DIR")]
     state: PathBuf,
     /// The engine's configuration (YAML)
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "end")]
+    config: Option<PathBuf>,
+    /// Only end what an engine that was killed left running
+    #[arg(long, conflicts_with = "config")]
+    end: bool,
 }
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
-    match supervisor::run(&flags.state, &flags.config) {
+    let done = match &flags.config {
+        Some(config) => supervisor::run(&flags.state, config),
+        None => supervisor::end(&flags.state),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("driftless-engine: {error:#}");

@@ -95,7 +95,8 @@ pub fn supervised(home: &Path) -> Vec<Identity> {
 pub fn has_socket(pid: u32, inode: u64) -> bool {
     let wanted = PathBuf::from(format!("socket:[{inode}]"));
     let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
-    open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).any(|target| target == wanted)
+    open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .any(|target| target == wanted)
 }
 
 /// Proportional set size of a process group, in bytes: pages shared between its processes count

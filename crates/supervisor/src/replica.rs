@@ -58,7 +58,10 @@ impl Sockets {
 
     /// Whether that process may still accept what comes to one of them.
     fn are_open_in(&self, pid: u32) -> bool {
-        let inodes = self.by_port.values().filter_map(|socket| Some(rustix::fs::fstat(socket).ok()?.st_ino));
+        let inodes = self
+            .by_port
+            .values()
+            .filter_map(|socket| Some(rustix::fs::fstat(socket).ok()?.st_ino));
         inodes.into_iter().any(|inode| procfs::has_socket(pid, inode))
     }
 
@@ -251,8 +254,13 @@ impl Replica {
     /// Whether new connections may still reach it although it was told to stop. One that keeps
     /// its sockets open is believed after a moment.
     pub fn may_accept(&self, sockets: &Sockets, now: Moment) -> bool {
-        let told_just_now = self.told_at.is_some_and(|told| now.saturating_sub(told) < STOPS_ACCEPTING);
-        told_just_now && self.identity().is_some_and(|identity| sockets.are_open_in(identity.pid))
+        let told_just_now = self
+            .told_at
+            .is_some_and(|told| now.saturating_sub(told) < STOPS_ACCEPTING);
+        told_just_now
+            && self
+                .identity()
+                .is_some_and(|identity| sockets.are_open_in(identity.pid))
     }
 
     /// SIGTERM; answers how long it may take before SIGKILL.

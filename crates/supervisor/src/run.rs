@@ -43,13 +43,32 @@ pub fn run(home: &Path, config: &Path) -> anyhow::Result<()> {
     runtime.block_on(serve(&home, config))
 }
 
+/// Ends everything that an engine which was killed left running on the state folder `home`.
+///
+/// # Errors
+/// `HomeError::Taken` when an engine runs there: that one is to be asked.
+pub fn end(home: &Path) -> anyhow::Result<()> {
+    let home = Home::take(home)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let saved = state::read(&home.path).context("the state of the last engine cannot be read")?;
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let mut supervisor = Supervisor::new(&home, Config::default(), saved, sender);
+        supervisor.end();
+        follow(supervisor, events, std::future::pending()).await;
+        home.withdraw();
+        Ok(())
+    })
+}
+
 async fn serve(home: &Home, config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // The terminal it was started from may be closed; that ends nothing.
     let mut hang_up = signal(SignalKind::hangup())?;
     let saved = state::read(&home.path).context("the state of the last engine cannot be read")?;
-    let (sender, mut events) = mpsc::channel::<Event>(EVENTS_MAX);
+    let (sender, events) = mpsc::channel::<Event>(EVENTS_MAX);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .context("cannot listen on 127.0.0.1")?;
@@ -60,25 +79,41 @@ async fn serve(home: &Home, config: Config) -> anyhow::Result<()> {
         pid: std::process::id(),
         git_url: format!("file://{}", home.path.join("gitops.git").display()),
     };
-    let mut supervisor = Supervisor::new(home, config, saved, sender.clone());
+    let supervisor = Supervisor::new(home, config, saved, sender.clone());
     tokio::spawn(async move { axum::serve(listener, server::router(sender, &token)).await });
     home.announce(&endpoint)?;
     tracing::info!(address = endpoint.address, pid = endpoint.pid, "the engine runs");
+    let told_to_end = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    // The terminal it was started from may be closed; that ends nothing.
+    tokio::spawn(async move { while hang_up.recv().await.is_some() {} });
+    follow(supervisor, events, told_to_end).await;
+    home.withdraw();
+    tracing::info!("the engine ended");
+    Ok(())
+}
+
+/// Handles events until everything has ended; begins to end when `told_to_end` is over.
+async fn follow(
+    mut supervisor: Supervisor,
+    mut events: mpsc::Receiver<Event>,
+    told_to_end: impl Future<Output = ()>,
+) {
+    tokio::pin!(told_to_end);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !supervisor.is_over() {
         tokio::select! {
             Some(event) = events.recv() => supervisor.handle(event),
             _ = ticks.tick() => supervisor.tick(),
-            _ = terminate.recv() => supervisor.end(),
-            _ = interrupt.recv() => supervisor.end(),
-            _ = hang_up.recv() => {}
+            () = &mut told_to_end, if !supervisor.ending => supervisor.end(),
         }
     }
     supervisor.end_strays();
-    home.withdraw();
-    tracing::info!("the engine ended");
-    Ok(())
 }
 
 fn log_to(path: &Path) -> anyhow::Result<()> {

@@ -118,11 +118,14 @@ fn some_lines() -> usize {
 /// Lines that one question may ask for.
 const LINES_MAX: usize = 10_000;
 
+/// Bytes by process group, and when they were added up.
+type Measured = HashMap<u32, (Instant, Option<u64>)>;
+
 #[derive(Clone)]
 struct Server {
     events: mpsc::Sender<Event>,
     token: Arc<str>,
-    memory: Arc<Mutex<HashMap<u32, (Instant, Option<u64>)>>>,
+    memory: Arc<Mutex<Measured>>,
 }
 
 /// The API, for clients that know `token`.

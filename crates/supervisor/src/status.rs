@@ -64,7 +64,11 @@ pub fn of(app: &App, git_error: Option<&str>, context: &Context) -> AppStatus {
         .values()
         .filter_map(|d| d.wanted.as_ref())
         .collect();
-    let synced = app.live_revision == app.revision && app.deployments.values().all(|deployment| deployment.is_synced(context.now()));
+    let synced = app.live_revision == app.revision
+        && app
+            .deployments
+            .values()
+            .all(|deployment| deployment.is_synced(context.now()));
     let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
     AppStatus {
         name: app.name.clone(),
@@ -182,7 +186,10 @@ fn images(app: &App, context: &Context) -> Vec<String> {
     let mut images = Vec::new();
     for deployment in app.deployments.values() {
         // What is on its way out is not what runs.
-        let staying = deployment.members.iter().filter(|m| !matches!(m.phase, Phase::Stopping { .. }));
+        let staying = deployment
+            .members
+            .iter()
+            .filter(|m| !matches!(m.phase, Phase::Stopping { .. }));
         images.extend(staying.filter_map(|m| Some(deployment.replicas.get(&m.id)?.image.clone())));
     }
     for image in app.template_images() {

@@ -1,37 +1,28 @@
 //! The engine's one task: events in, steps out. Nothing here blocks or waits.
 
+mod answers;
+mod compared;
+mod tidy;
+
 use crate::{
-    app::{App, wish_of},
-    attempt,
-    compare::{self, Compared, Comparison, Outcome},
+    app::App,
     config::Config,
-    context::{Context, Event, ImageState},
-    git::Source,
+    context::{Context, Event},
     home::Home,
-    image, logs, procfs,
+    procfs,
     runs::Runs,
-    server::{Answer, Ask, Question, Refusal, RunRequest},
-    services::ServicePort,
+    server::Question,
     state::{self, Saved},
-    status,
 };
-use engine::{Condition, Status};
 use std::{
     collections::BTreeMap,
-    path::Path,
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
 
 /// `main` is looked at, and what is due is done, this often.
 pub const TICK: Duration = Duration::from_millis(50);
-/// Overlays that could not be compared are tried again after so long.
-const COMPARE_AGAIN: Duration = Duration::from_secs(3);
 const TIDY_EVERY: Duration = Duration::from_secs(2);
-/// Log files kept for one application.
-const LOGS_MAX: usize = 12;
-/// Unpacked images kept besides those in use, so that a revert need not unpack.
-const SPARE_IMAGES: usize = 3;
 
 /// See the module.
 #[derive(Debug)]
@@ -163,251 +154,6 @@ impl Supervisor {
         }
     }
 
-    fn look(&mut self) {
-        if !std::mem::replace(&mut self.looking, true) {
-            let source = Source {
-                repository: self.context.home.join("gitops.git"),
-            };
-            let events = self.context.events.clone();
-            tokio::spawn(async move {
-                let looked =
-                    tokio::task::spawn_blocking(move || source.head().map_err(|error| error.to_string()));
-                let head = looked.await.unwrap_or_else(|panicked| Err(panicked.to_string()));
-                drop(events.send(Event::Head(head)).await);
-            });
-        }
-    }
-
-    fn head_seen(&mut self, head: Result<String, String>) {
-        self.looking = false;
-        match head {
-            Err(reason) => {
-                if self.look_error.as_ref() != Some(&reason) {
-                    tracing::error!(reason, "main cannot be read; what runs keeps running");
-                }
-                self.look_error = Some(reason);
-            }
-            Ok(head) => {
-                self.look_error = None;
-                let again = self.compare_error.is_some() || self.apps.values().any(|app| app.error.is_some());
-                let due = self.compared != head || (again && self.compare_after <= Instant::now());
-                self.head = head;
-                if due && !self.comparing && !self.ending {
-                    self.compare();
-                }
-            }
-        }
-    }
-
-    fn compare(&mut self) {
-        self.comparing = true;
-        let known = self
-            .apps
-            .iter()
-            .map(|(name, app)| (name.clone(), app.identity.clone()))
-            .collect();
-        let (home, config) = (self.context.home.clone(), self.context.config.clone());
-        let (events, head) = (self.context.events.clone(), self.head.clone());
-        tokio::spawn(async move {
-            let comparison = compare::compare(home, config, head, known).await;
-            drop(events.send(Event::Compared(comparison)).await);
-        });
-    }
-
-    fn take_in(&mut self, comparison: Comparison) {
-        self.comparing = false;
-        self.compare_after = Instant::now() + COMPARE_AGAIN;
-        if self.ending {
-            return;
-        }
-        let Comparison { head, apps } = comparison;
-        let first_time = self.compared != head;
-        self.compared.clone_from(&head);
-        self.context.dirty = true;
-        let compared = match apps {
-            Ok(compared) => compared,
-            Err(reason) => {
-                tracing::error!(
-                    commit = head,
-                    reason,
-                    "the commit cannot be read; what runs keeps running"
-                );
-                self.compare_error = Some(reason);
-                return;
-            }
-        };
-        self.compare_error = None;
-        if first_time {
-            tracing::info!(commit = head, "compared");
-        }
-        for app in self
-            .apps
-            .values_mut()
-            .filter(|app| !compared.contains_key(&app.name))
-        {
-            app.remove(&self.context);
-        }
-        for (name, made) in compared {
-            self.take_in_one(&name, made, &head);
-        }
-        self.context.services = self.apps.values().flat_map(|app| app.services.clone()).collect();
-    }
-
-    fn take_in_one(&mut self, name: &str, made: Compared, head: &str) {
-        let outcome = match made.outcome {
-            Outcome::Planned(plan) => match self.taken_port(&plan.services, name) {
-                Some(reason) => Outcome::Failed(reason),
-                None => Outcome::Planned(plan),
-            },
-            other => other,
-        };
-        let app = self.apps.entry(name.to_owned()).or_insert_with(|| App::new(name));
-        app.removed = false;
-        head.clone_into(&mut app.revision);
-        match outcome {
-            Outcome::Unchanged => {}
-            Outcome::Planned(plan) => {
-                app.identity = made.identity;
-                app.plan(*plan, &self.context);
-            }
-            Outcome::Failed(reason) => {
-                if app.error.as_ref() != Some(&reason) {
-                    tracing::error!(
-                        app = name,
-                        commit = head,
-                        reason,
-                        "cannot be compared; what runs keeps running"
-                    );
-                }
-                app.identity.clear();
-                app.error = Some(reason);
-            }
-        }
-    }
-
-    /// A port of this machine can be that of one Service only.
-    fn taken_port(&self, wanted: &[ServicePort], name: &str) -> Option<String> {
-        let others = || {
-            self.apps
-                .values()
-                .filter(|app| app.name != name)
-                .flat_map(|app| &app.services)
-        };
-        wanted.iter().enumerate().find_map(|(index, port)| {
-            let same = |other: &&ServicePort| other.host_port == port.host_port;
-            let other = others()
-                .find(same)
-                .or_else(|| wanted[..index].iter().find(same))?;
-            Some(format!(
-                "Service {} wants port {} of this machine, which Service {} in {} has",
-                port.service, port.host_port, other.service, other.namespace
-            ))
-        })
-    }
-
-    fn answer(&mut self, ask: Ask) -> Answer {
-        if self.ending && !matches!(ask, Ask::Status | Ask::Shutdown) {
-            return Err(Refusal::conflict("the engine is ending".to_owned()));
-        }
-        let json = |error: serde_json::Error| Refusal::conflict(error.to_string());
-        match ask {
-            Ask::Status => serde_json::to_value(self.status()).map_err(json),
-            Ask::Refresh => {
-                self.look();
-                Ok(serde_json::json!({}))
-            }
-            Ask::StartRun(request) => self.start_run(request),
-            Ask::Run(id) => {
-                let run = self.runs.find(&id, &self.context);
-                let run = run.ok_or_else(|| Refusal::not_found(format!("no run {id:?}")))?;
-                serde_json::to_value(run).map_err(json)
-            }
-            Ask::Logs(of, count) => serde_json::to_value(self.logs(&of, count)?).map_err(json),
-            Ask::Kill(of) => self.kill(&of),
-            Ask::Suspend(name, suspended) => {
-                let app = self.apps.get_mut(&name).ok_or_else(|| no_app(&name))?;
-                app.suspended = suspended;
-                self.context.dirty = true;
-                Ok(serde_json::json!({}))
-            }
-            Ask::Shutdown => {
-                self.end();
-                Ok(serde_json::json!({}))
-            }
-        }
-    }
-
-    fn status(&self) -> Status {
-        let apps = self.apps.values().map(|app| {
-            let error = self.look_error.as_ref().or(self.compare_error.as_ref());
-            let mut status = status::of(app, error.map(String::as_str), &self.context);
-            status
-                .conditions
-                .extend(self.state_error.iter().map(|error| Condition {
-                    kind: "StateError".to_owned(),
-                    message: error.clone(),
-                }));
-            status
-        });
-        Status {
-            engine: "local".to_owned(),
-            revision: self.head.clone(),
-            apps: apps.collect(),
-            runs: self.runs.list(),
-        }
-    }
-
-    fn start_run(&mut self, request: RunRequest) -> Answer {
-        let cron = self
-            .apps
-            .values()
-            .find_map(|app| app.crons.get(&request.template));
-        let Some(cron) = cron else {
-            return Err(Refusal::not_found(format!(
-                "no CronJob {:?} in the overlays",
-                request.template
-            )));
-        };
-        let wish = wish_of(cron, request.args, request.env, false);
-        let run = self.runs.request(wish, &mut self.context)?;
-        serde_json::to_value(run).map_err(|error| Refusal::conflict(error.to_string()))
-    }
-
-    fn logs(&self, of: &str, count: usize) -> Result<Vec<String>, Refusal> {
-        if let Some(run) = self.runs.find(of, &self.context) {
-            return Ok(attempt::lines(&run, &self.context.home, count));
-        }
-        let app = self.apps.get(of).ok_or_else(|| no_app(of))?;
-        let replicas = app
-            .deployments
-            .values()
-            .flat_map(|deployment| deployment.replicas.values());
-        let mut lines: Vec<String> = replicas
-            .flat_map(|replica| logs::tail(&replica.log, count))
-            .collect();
-        let surplus = lines.len().saturating_sub(count);
-        Ok(lines.split_off(surplus))
-    }
-
-    fn kill(&mut self, of: &str) -> Answer {
-        let killed = match self.runs.kill(of) {
-            Some(killed) => killed,
-            None => {
-                let app = self.apps.get(of).ok_or_else(|| no_app(of))?;
-                // One that serves, since that is what a test of the bad days means.
-                let member = app.deployments.values().find_map(|deployment| {
-                    let ready = deployment.members.iter().find(|m| m.ready);
-                    deployment.replicas.get(&ready.or(deployment.members.first())?.id)
-                });
-                member.map(crate::replica::Replica::kill).is_some()
-            }
-        };
-        match killed {
-            true => Ok(serde_json::json!({})),
-            false => Err(Refusal::conflict(format!("no process of {of:?} runs"))),
-        }
-    }
-
     fn remember(&mut self) {
         let saved = Saved {
             boot_id: procfs::boot_id(),
@@ -427,57 +173,6 @@ impl Supervisor {
             tracing::error!(error, "what runs keeps running");
         }
         self.state_error = error;
-    }
-
-    fn tidy(&mut self) {
-        let limits: BTreeMap<String, (usize, usize)> = self
-            .apps
-            .values()
-            .flat_map(|app| app.crons.iter())
-            .map(|(name, cron)| (name.clone(), (cron.plan.keep_succeeded, cron.plan.keep_failed)))
-            .collect();
-        self.runs.forget(
-            |template| limits.get(template).copied().unwrap_or((3, 3)),
-            &mut self.context,
-        );
-        let replicas = || {
-            self.apps
-                .values()
-                .flat_map(|a| a.deployments.values())
-                .flat_map(|d| d.replicas.values())
-        };
-        let mut used: Vec<_> = replicas().map(|replica| replica.log.clone()).collect();
-        used.extend(self.runs.files_in_use());
-        let needed: Vec<String> = self
-            .apps
-            .values()
-            .flat_map(App::images)
-            .chain(self.runs.images())
-            .collect();
-        self.context.images.retain(|image, _| needed.contains(image));
-        let mut digests: Vec<String> = replicas().map(|replica| replica.image.clone()).collect();
-        digests.extend(self.context.images.values().filter_map(ImageState::digest));
-        // One that is just being unpacked is not known by its digest yet.
-        let may_sweep = !self
-            .context
-            .images
-            .values()
-            .any(|image| matches!(image, ImageState::Preparing));
-        digests.extend(needed);
-        let names: Vec<String> = self.apps.keys().cloned().collect();
-        let home = self.context.home.clone();
-        tokio::task::spawn_blocking(move || {
-            for path in &used {
-                logs::bound(path);
-            }
-            let used: Vec<&Path> = used.iter().map(std::path::PathBuf::as_path).collect();
-            for name in names {
-                logs::prune(&home.join("logs").join(name), LOGS_MAX, &used);
-            }
-            if may_sweep {
-                image::sweep(&home, &digests, SPARE_IMAGES);
-            }
-        });
     }
 
     /// Ends everything; [`Supervisor::is_over`] says when that is done.
@@ -521,8 +216,4 @@ impl Supervisor {
             }
         }
     }
-}
-
-fn no_app(name: &str) -> Refusal {
-    Refusal::not_found(format!("no application or run {name:?}"))
 }

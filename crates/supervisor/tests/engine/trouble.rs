@@ -1,16 +1,14 @@
 //! Bad input and bad luck: what runs keeps running, and the reason is said.
 
-mod support;
-
-use engine::{AppStatus, Health, Sync};
-use std::io::{Read, Write};
-use support::{
+use crate::support::{
     World,
     repository::{OVERLAY, RELEASE, api, release},
 };
+use engine::{AppStatus, Health, Sync};
+use std::io::{Read, Write};
 
 fn serving() -> Option<(World, String)> {
-    let mut world = World::new(&support::kubectl()?, "");
+    let mut world = World::new(&crate::support::kubectl()?, "");
     let one = world.image("one", &[]);
     let mut files = api(1, "a");
     files.push((RELEASE, release(&one)));
@@ -22,7 +20,10 @@ fn serving() -> Option<(World, String)> {
 }
 
 fn comparison_error(app: &AppStatus) -> Option<&str> {
-    let found = app.conditions.iter().find(|condition| condition.kind == "ComparisonError")?;
+    let found = app
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "ComparisonError")?;
     (app.sync == Sync::Unknown && app.health == Health::Healthy).then_some(&found.message)
 }
 
@@ -34,19 +35,42 @@ fn what_cannot_be_rendered_or_planned_is_unknown_until_it_is_mended() {
     let good = api(1, "a");
     for (path, text, expected) in [
         (OVERLAY, "resources: [", "cannot be rendered"),
-        (OVERLAY, "kind: Kustomization\nresources: [../../../nowhere]", "nowhere"),
-        (deployment, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\nspec: {minReadySeconds: many}", "Deployment/api cannot be read"),
-        (deployment, &good[1].1.replace("port: http}", "port: htp}"), "\"htp\""),
-        (deployment, &good[1].1.replace("{name: api}}]", "{name: missing, optional: false}}]"), ""),
+        (
+            OVERLAY,
+            "kind: Kustomization\nresources: [../../../nowhere]",
+            "nowhere",
+        ),
+        (
+            deployment,
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\nspec: {minReadySeconds: many}",
+            "Deployment/api cannot be read",
+        ),
+        (
+            deployment,
+            &good[1].1.replace("port: http}", "port: htp}"),
+            "\"htp\"",
+        ),
+        (
+            deployment,
+            &good[1]
+                .1
+                .replace("{name: api}}]", "{name: missing, optional: false}}]"),
+            "",
+        ),
     ] {
         let broken = world.commit(&[(path, text)]);
         if expected.is_empty() {
             // A reference that only a start can find wanting: the release is Degraded instead.
             let app = world.wait_degraded("api", &broken);
-            assert!(app.conditions[0].message.contains("ConfigMap \"missing\""), "{:?}", app.conditions);
+            assert!(
+                app.conditions[0].message.contains("ConfigMap \"missing\""),
+                "{:?}",
+                app.conditions
+            );
         } else {
             let app = world.wait_app(expected, "api", |app| {
-                app.revision == broken && comparison_error(app).is_some_and(|message| message.contains(expected))
+                app.revision == broken
+                    && comparison_error(app).is_some_and(|message| message.contains(expected))
             });
             assert_ne!(app.live_revision, broken);
         }
@@ -66,16 +90,30 @@ fn an_unreadable_repository_or_environment_stops_nothing() {
     let aside = world.home.join("aside.git");
     std::fs::rename(&repository, &aside).unwrap();
     let app = world.wait_app("Unknown", "api", |app| comparison_error(app).is_some());
-    assert!(comparison_error(&app).unwrap().contains("gitops.git"), "{:?}", app.conditions);
+    assert!(
+        comparison_error(&app).unwrap().contains("gitops.git"),
+        "{:?}",
+        app.conditions
+    );
     assert_eq!(world.get("/version").unwrap(), "one");
     std::fs::rename(&aside, &repository).unwrap();
     world.wait_live("api", &commit);
     // A commit without the whole environment is a mistake, not a wish to stop everything.
-    let paths: Vec<_> = api(1, "a").into_iter().map(|(path, _)| (path, "")).chain([(RELEASE, "")]).collect();
+    let paths: Vec<_> = api(1, "a")
+        .into_iter()
+        .map(|(path, _)| (path, ""))
+        .chain([(RELEASE, "")])
+        .collect();
     world.commit(&[("README.md", "x")]);
     world.commit(&paths);
     let app = world.wait_app("Unknown", "api", |app| comparison_error(app).is_some());
-    assert!(comparison_error(&app).unwrap().contains("kustomize/overlays/local"), "{:?}", app.conditions);
+    assert!(
+        comparison_error(&app)
+            .unwrap()
+            .contains("kustomize/overlays/local"),
+        "{:?}",
+        app.conditions
+    );
     assert_eq!(world.get("/version").unwrap(), "one");
 }
 
@@ -86,9 +124,13 @@ fn an_application_that_is_removed_is_pruned() {
     let objects = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
     let commit = world.commit_work(&image, objects);
     world.wait_live("work", &commit);
-    let paths: Vec<_> = api(1, "a").into_iter().map(|(path, _)| (path, "")).chain([(RELEASE, "")]).collect();
+    let paths: Vec<_> = api(1, "a")
+        .into_iter()
+        .map(|(path, _)| (path, ""))
+        .chain([(RELEASE, "")])
+        .collect();
     world.commit(&paths);
-    support::until("api gone", || match world.status().app("api") {
+    crate::support::until("api gone", || match world.status().app("api") {
         None => Ok(()),
         Some(app) => Err(app.summary()),
     });
@@ -112,7 +154,11 @@ fn state_that_cannot_be_written_is_said_and_stops_nothing() {
         app
     };
     assert_eq!(app.conditions[0].kind, "StateError");
-    assert!(app.conditions[0].message.contains("state.json"), "{:?}", app.conditions);
+    assert!(
+        app.conditions[0].message.contains("state.json"),
+        "{:?}",
+        app.conditions
+    );
     assert_eq!(world.get("/version").unwrap(), "two");
     std::fs::remove_dir_all(&state).unwrap();
     let three = world.image("three", &[]);
@@ -131,7 +177,11 @@ fn an_image_that_cannot_be_unpacked_leaves_the_old_one_serving() {
     let two = world.image("two", &[]);
     let commit = world.commit(&[(RELEASE, &release(&two))]);
     let app = world.wait_degraded("api", &commit);
-    assert!(app.message.contains("cannot be made ready") && app.message.contains("unpacked"), "{}", app.message);
+    assert!(
+        app.message.contains("cannot be made ready") && app.message.contains("unpacked"),
+        "{}",
+        app.message
+    );
     assert_eq!(world.get("/version").unwrap(), "one");
     std::fs::remove_file(&unpacked).unwrap();
     std::fs::rename(world.home.join("unpacked.aside"), &unpacked).unwrap();
@@ -165,7 +215,10 @@ fn only_who_knows_the_token_is_answered() {
     assert_eq!(status, "400");
     assert!(body.contains("tempalte"), "{body}");
     let engine_file = std::fs::metadata(world.home.join("engine.json")).unwrap();
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&engine_file.permissions()) & 0o777, 0o600);
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&engine_file.permissions()) & 0o777,
+        0o600
+    );
     let log = std::fs::read_to_string(world.home.join("engine/engine.log")).unwrap();
     assert!(!log.contains(&endpoint.token), "the token is nowhere else");
 }

@@ -1,8 +1,6 @@
 //! One helper between the tests and the real engine: a state folder with a bare repository and an
 //! image layout made here, the engine's own binary, and a client that counts failures.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 pub mod load;
 pub mod repository;
 
@@ -60,7 +58,13 @@ impl World {
         );
         std::fs::write(folder.path().join("engine.yaml"), config).unwrap();
         repository::init(&home);
-        World { folder, home, offset, engine: None, client: None }
+        World {
+            folder,
+            home,
+            offset,
+            engine: None,
+            client: None,
+        }
     }
 
     /// Stores an image that answers with `version`; more variables tell it to misbehave.
@@ -70,7 +74,10 @@ impl World {
         let script = "#!/bin/sh\nexec \"$TEST_SERVER\" \"$@\"\n";
         let layer = LayerFiles::new().file("server", 0o755, script).unwrap();
         let mut variables = BTreeMap::from([("TEST_VERSION".to_owned(), version.to_owned())]);
-        variables.extend(env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        variables.extend(
+            env.iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        );
         let config = ImageConfig {
             working_dir: "/".into(),
             entrypoint: vec!["/server".into()],
@@ -112,8 +119,12 @@ impl World {
         let pid = engine.id();
         self.engine = Some(engine);
         self.client = Some(until("the engine to answer", || {
-            let client = LocalEngine::open(&self.home).ok().filter(|client| client.endpoint().pid == pid);
-            client.filter(|client| client.status().is_ok()).ok_or_else(|| self.stderr())
+            let client = LocalEngine::open(&self.home)
+                .ok()
+                .filter(|client| client.endpoint().pid == pid);
+            client
+                .filter(|client| client.status().is_ok())
+                .ok_or_else(|| self.stderr())
         }));
     }
 
@@ -151,7 +162,10 @@ impl World {
     }
 
     pub fn app(&self, name: &str) -> AppStatus {
-        self.status().app(name).cloned().unwrap_or_else(|| panic!("no {name}"))
+        self.status()
+            .app(name)
+            .cloned()
+            .unwrap_or_else(|| panic!("no {name}"))
     }
 
     /// Waits until the application is in a state; fails with the last one seen.
@@ -167,7 +181,9 @@ impl World {
     }
 
     pub fn wait_live(&self, name: &str, commit: &str) -> AppStatus {
-        self.wait_app(&format!("{name} live at {commit}"), name, |app| app.is_live_at(commit))
+        self.wait_app(&format!("{name} live at {commit}"), name, |app| {
+            app.is_live_at(commit)
+        })
     }
 
     pub fn wait_degraded(&self, name: &str, commit: &str) -> AppStatus {
@@ -197,7 +213,10 @@ impl Drop for World {
                 let log = std::fs::read_to_string(self.home.join("engine/engine.log")).unwrap_or_default();
                 eprintln!("engine.log:\n{log}\nstderr:\n{}", self.stderr());
             }
-            let ended = self.client.as_ref().is_some_and(|client| client.shutdown().is_ok());
+            let ended = self
+                .client
+                .as_ref()
+                .is_some_and(|client| client.shutdown().is_ok());
             let deadline = Instant::now() + DEADLINE;
             while ended && matches!(engine.try_wait(), Ok(None)) && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(5));
@@ -213,9 +232,12 @@ impl Drop for World {
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = (std::process::id() % 11_000) as u16;
-    let candidates = std::iter::repeat_with(|| 20_000 + (start + NEXT.fetch_add(7, Ordering::SeqCst)) % 12_000);
+    let candidates =
+        std::iter::repeat_with(|| 20_000 + (start + NEXT.fetch_add(7, Ordering::SeqCst)) % 12_000);
     let mut candidates = candidates.take(1000);
-    candidates.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+    candidates
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 /// Asks until there is an answer; fails with the last refusal.
@@ -235,7 +257,11 @@ pub fn get(port: u16, path: &str) -> Result<String, String> {
     let text = |error: std::io::Error| error.to_string();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(text)?;
     stream.set_read_timeout(Some(DEADLINE)).map_err(text)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").map_err(text)?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .map_err(text)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map_err(text)?;
     match answer.split_once("\r\n\r\n") {

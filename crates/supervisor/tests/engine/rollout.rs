@@ -1,18 +1,16 @@
 //! Deployments through the real engine: rollouts, failures, crashes, under continuous requests.
 
-mod support;
-
-use engine::{Engine, Health, Sync};
-use support::{
+use crate::support::{
     World,
     load::Load,
     repository::{RELEASE, api, release},
     until,
 };
+use engine::{Engine, Health, Sync};
 
 /// A world whose engine serves version `one`; `None` where there is no kubectl.
 fn serving(replicas: u32) -> Option<(World, String, String)> {
-    let mut world = World::new(&support::kubectl()?, "");
+    let mut world = World::new(&crate::support::kubectl()?, "");
     let one = world.image("one", &[]);
     let mut files = api(replicas, "a");
     files.push((RELEASE, release(&one)));
@@ -25,21 +23,43 @@ fn serving(replicas: u32) -> Option<(World, String, String)> {
 
 #[test]
 fn the_first_rollout_serves_and_says_everything() {
-    let Some((world, one, commit)) = serving(2) else { return };
+    let Some((world, one, commit)) = serving(2) else {
+        return;
+    };
     assert_eq!(world.get("/version").unwrap(), "one");
     let env = world.get("/env").unwrap();
     for line in ["TEST_SETTING=a", "LISTEN_FDNAMES=http:probe"] {
         assert!(env.lines().any(|found| found == line), "{env}");
     }
-    assert!(env.contains(&format!("DRIFTLESS_HOME={}", world.home.display())), "{env}");
-    assert!(!env.contains("CARGO"), "nothing else of the parent's environment is inherited: {env}");
+    assert!(
+        env.contains(&format!("DRIFTLESS_HOME={}", world.home.display())),
+        "{env}"
+    );
+    assert!(
+        !env.contains("CARGO"),
+        "nothing else of the parent's environment is inherited: {env}"
+    );
     let app = world.app("api");
-    assert_eq!((app.sync, app.health, app.revision.as_str()), (Sync::Synced, Health::Healthy, commit.as_str()));
+    assert_eq!(
+        (app.sync, app.health, app.revision.as_str()),
+        (Sync::Synced, Health::Healthy, commit.as_str())
+    );
     assert_eq!((app.replicas_wanted, app.replicas.len()), (2, 2));
     assert_eq!(app.images, [one]);
-    assert!(app.replicas.iter().all(|replica| replica.ready && replica.resident_bytes > Some(100_000)));
-    assert!(app.not_honoured.iter().any(|found| found.field.ends_with(".resources")));
-    assert_eq!(world.engine().address("api").unwrap(), format!("http://127.0.0.1:{}", world.port()));
+    assert!(
+        app.replicas
+            .iter()
+            .all(|replica| replica.ready && replica.resident_bytes > Some(100_000))
+    );
+    assert!(
+        app.not_honoured
+            .iter()
+            .any(|found| found.field.ends_with(".resources"))
+    );
+    assert_eq!(
+        world.engine().address("api").unwrap(),
+        format!("http://127.0.0.1:{}", world.port())
+    );
     let logs = world.engine().logs("api", 10).unwrap();
     assert_eq!(logs, ["version one starts", "version one starts"]);
 }
@@ -52,9 +72,11 @@ fn a_new_digest_and_its_revert_roll_without_a_failed_request() {
     let commit = world.commit(&[(RELEASE, &release(&two))]);
     let live = world.wait_live("api", &commit);
     assert_eq!(live.images, [two]);
-    until("only the new version", || match world.get("/version").unwrap().as_str() {
-        "two" if world.app("api").replicas.len() == 1 => Ok(()),
-        other => Err(other.to_owned()),
+    until("only the new version", || {
+        match world.get("/version").unwrap().as_str() {
+            "two" if world.app("api").replicas.len() == 1 => Ok(()),
+            other => Err(other.to_owned()),
+        }
     });
     let back = world.commit(&[(RELEASE, &release(&one))]);
     world.wait_live("api", &back);
@@ -64,15 +86,25 @@ fn a_new_digest_and_its_revert_roll_without_a_failed_request() {
 
 #[test]
 fn a_release_that_never_gets_ready_leaves_the_old_one_serving() {
-    let Some((world, one, first)) = serving(1) else { return };
+    let Some((world, one, first)) = serving(1) else {
+        return;
+    };
     let load = Load::start(world.port());
     let bad = world.image("bad", &[("TEST_NEVER_READY", "1")]);
     let commit = world.commit(&[(RELEASE, &release(&bad))]);
     let app = world.wait_degraded("api", &commit);
     assert_eq!(app.live_revision, first);
     assert!(app.message.contains("not ready within 2 s"), "{}", app.message);
-    let condition = app.conditions.iter().find(|c| c.kind == "DegradedRelease").unwrap();
-    assert!(condition.message.contains("told never to be ready"), "{}", condition.message);
+    let condition = app
+        .conditions
+        .iter()
+        .find(|c| c.kind == "DegradedRelease")
+        .unwrap();
+    assert!(
+        condition.message.contains("told never to be ready"),
+        "{}",
+        condition.message
+    );
     world.wait_app("the bad ones gone", "api", |app| app.replicas.len() == 1);
     assert_eq!(load.stop().into_iter().collect::<Vec<_>>(), ["one"]);
     // A commit that changes nothing here does not try again; the revert makes it whole.
@@ -91,7 +123,10 @@ fn a_crashing_release_and_an_unknown_image_are_degraded_with_reasons() {
     let commit = world.commit(&[(RELEASE, &release(&bad))]);
     let app = world.wait_degraded("api", &commit);
     let condition = &app.conditions[0].message;
-    assert!(condition.contains("crashed 3 times") && condition.contains("told to crash"), "{condition}");
+    assert!(
+        condition.contains("crashed 3 times") && condition.contains("told to crash"),
+        "{condition}"
+    );
     assert!(condition.contains("exit code 7"), "{condition}");
     let nowhere = format!("api@sha256:{}", "0".repeat(64));
     let commit = world.commit(&[(RELEASE, &release(&nowhere))]);
@@ -102,13 +137,19 @@ fn a_crashing_release_and_an_unknown_image_are_degraded_with_reasons() {
 
 #[test]
 fn a_killed_replica_comes_back_and_no_connection_is_refused() {
-    let Some((world, _, commit)) = serving(1) else { return };
+    let Some((world, _, commit)) = serving(1) else {
+        return;
+    };
     let before = world.app("api").replicas[0].pid;
     world.engine().kill("api").unwrap();
     let get = std::thread::spawn({
         let port = world.port();
         // The request under way may be lost with its process; new connections must not be refused.
-        move || until("an answer", || support::get(port, "/version").map_err(refused_is_fatal))
+        move || {
+            until("an answer", || {
+                crate::support::get(port, "/version").map_err(refused_is_fatal)
+            })
+        }
     });
     let app = world.wait_app("a new process", "api", |app| {
         app.is_live_at(&commit) && app.replicas[0].pid.is_some_and(|pid| Some(pid) != before)
@@ -124,7 +165,9 @@ fn refused_is_fatal(error: String) -> String {
 
 #[test]
 fn a_replica_that_hangs_is_replaced() {
-    let Some((world, _, commit)) = serving(1) else { return };
+    let Some((world, _, commit)) = serving(1) else {
+        return;
+    };
     let before = world.app("api").replicas[0].name.clone();
     world.get("/die").unwrap();
     let app = world.wait_app("another replica", "api", |app| {
@@ -144,7 +187,13 @@ fn a_changed_setting_rolls_and_a_changed_number_scales() {
     let commit = change(1, "b");
     world.wait_live("api", &commit);
     assert!(world.get("/env").unwrap().contains("TEST_SETTING=b"));
-    assert_ne!(world.wait_app("one", "api", |app| app.replicas.len() == 1).replicas[0].pid, before);
+    assert_ne!(
+        world
+            .wait_app("one", "api", |app| app.replicas.len() == 1)
+            .replicas[0]
+            .pid,
+        before
+    );
     let load = Load::start(world.port());
     let commit = change(3, "b");
     assert_eq!(world.wait_live("api", &commit).replicas.len(), 3);
@@ -163,7 +212,9 @@ fn a_changed_setting_rolls_and_a_changed_number_scales() {
 
 #[test]
 fn suspended_and_resumed() {
-    let Some((world, _, commit)) = serving(1) else { return };
+    let Some((world, _, commit)) = serving(1) else {
+        return;
+    };
     world.engine().suspend("api", true).unwrap();
     let gone = |app: &engine::AppStatus| app.health == Health::Suspended && app.replicas.is_empty();
     world.wait_app("Suspended", "api", gone);

@@ -53,7 +53,12 @@ impl Load {
         let mut answered = 0;
         for thread in self.threads {
             let seen = thread.join().unwrap();
-            assert!(seen.failures.is_empty(), "{} failed: {:?}", seen.failures.len(), seen.failures.first());
+            assert!(
+                seen.failures.is_empty(),
+                "{} failed: {:?}",
+                seen.failures.len(),
+                seen.failures.first()
+            );
             answered += seen.answered;
             versions.extend(seen.versions);
         }

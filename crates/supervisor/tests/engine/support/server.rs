@@ -48,7 +48,11 @@ async fn main() {
 async fn job() {
     let trace = |word: &str| {
         if let Some(path) = told("TEST_TRACE") {
-            let mut file = OpenOptions::new().create(true).append(true).open(path).expect("TEST_TRACE");
+            let mut file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .expect("TEST_TRACE");
             writeln!(file, "{word} {}", std::process::id()).expect("TEST_TRACE");
         }
     };
@@ -138,7 +142,12 @@ async fn answer(mut stream: TcpStream, server: &Server) -> std::io::Result<()> {
         "/livez" => (yes(server.alive.load(Ordering::SeqCst)), String::new()),
         "/readyz" => (yes(server.ready.load(Ordering::SeqCst)), String::new()),
         "/version" => (200, told("TEST_VERSION").unwrap_or_default()),
-        "/env" => (200, env::vars().map(|(key, value)| format!("{key}={value}\n")).collect()),
+        "/env" => (
+            200,
+            env::vars()
+                .map(|(key, value)| format!("{key}={value}\n"))
+                .collect(),
+        ),
         "/die" => {
             server.alive.store(false, Ordering::SeqCst);
             (200, String::new())

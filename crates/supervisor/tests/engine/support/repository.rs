@@ -14,7 +14,10 @@ pub fn init(home: &Path) {
 /// Commits files to `main`; an empty text removes the file. Answers the commit.
 pub fn commit(home: &Path, files: &[(&str, &str)]) -> String {
     let repository = Repository::open_bare(home.join("gitops.git")).unwrap();
-    let parent = repository.refname_to_id(BRANCH).ok().map(|id| repository.find_commit(id).unwrap());
+    let parent = repository
+        .refname_to_id(BRANCH)
+        .ok()
+        .map(|id| repository.find_commit(id).unwrap());
     let base = match &parent {
         Some(parent) => parent.tree().unwrap(),
         None => {
@@ -30,7 +33,9 @@ pub fn commit(home: &Path, files: &[(&str, &str)]) -> String {
             update.upsert(*path, repository.blob(text.as_bytes()).unwrap(), FileMode::Blob);
         }
     }
-    let tree = repository.find_tree(update.create_updated(&repository, &base).unwrap()).unwrap();
+    let tree = repository
+        .find_tree(update.create_updated(&repository, &base).unwrap())
+        .unwrap();
     let who = Signature::now("test", "test@driftless.invalid").unwrap();
     let parents: Vec<_> = parent.iter().collect();
     let id = repository.commit(Some(BRANCH), &who, &who, "a change", &tree, &parents);
@@ -78,7 +83,10 @@ spec:
 ";
     vec![
         (OVERLAY, overlay),
-        ("kustomize/overlays/local/api/deployment.yaml", deployment.to_owned()),
+        (
+            "kustomize/overlays/local/api/deployment.yaml",
+            deployment.to_owned(),
+        ),
         ("kustomize/overlays/local/api/service.yaml", service.to_owned()),
     ]
 }

@@ -1,9 +1,7 @@
 //! Runs of CronJobs and Jobs through the real engine.
 
-mod support;
-
+use crate::support::{World, until};
 use engine::{Engine, Health, RunPhase};
-use support::{World, until};
 
 /// A suspended CronJob `work` whose container runs the test job.
 fn cron(policy: &str, job: &str, env: &str) -> String {
@@ -20,7 +18,7 @@ fn env(name: &str, value: &str) -> String {
 }
 
 fn world(policy: &str, job: &str, variables: &str) -> Option<World> {
-    let mut world = World::new(&support::kubectl()?, "");
+    let mut world = World::new(&crate::support::kubectl()?, "");
     let image = world.image("job", &[]);
     let commit = world.commit_work(&image, &cron(policy, job, variables));
     world.start();
@@ -30,7 +28,9 @@ fn world(policy: &str, job: &str, variables: &str) -> Option<World> {
 
 fn trace(world: &World) -> Vec<String> {
     let text = std::fs::read_to_string(world.home.join("trace")).unwrap_or_default();
-    text.lines().map(|line| line.split(' ').next().unwrap_or("").to_owned()).collect()
+    text.lines()
+        .map(|line| line.split(' ').next().unwrap_or("").to_owned())
+        .collect()
 }
 
 fn start(world: &World) -> String {
@@ -39,41 +39,72 @@ fn start(world: &World) -> String {
 
 #[test]
 fn a_run_gets_its_arguments_and_variables_and_keeps_its_output() {
-    let Some(world) = world("Forbid", "backoffLimit: 0", "") else { return };
+    let Some(world) = world("Forbid", "backoffLimit: 0", "") else {
+        return;
+    };
     let extra = ("TEST_EXTRA".to_owned(), "$(not expanded)".to_owned());
-    let id = world.engine().start_run("work", &["two".to_owned(), "--three".to_owned()], &[extra]).unwrap();
+    let id = world
+        .engine()
+        .start_run("work", &["two".to_owned(), "--three".to_owned()], &[extra])
+        .unwrap();
     assert!(id.starts_with("work-"), "{id}");
     let run = world.wait_run(&id);
-    assert_eq!((run.phase, run.exit_code, run.attempts), (RunPhase::Succeeded, Some(0), 1));
+    assert_eq!(
+        (run.phase, run.exit_code, run.attempts),
+        (RunPhase::Succeeded, Some(0), 1)
+    );
     assert_eq!(run.stdout, "{\"args\":[\"one\", \"two\", \"--three\"]}\n");
     assert_eq!(run.log_tail, ["version job starts", "extra $(not expanded)"]);
     assert!(run.finished_at.is_some_and(|end| end >= run.started_at));
-    assert_eq!(world.engine().logs(&id, 2).unwrap(), ["extra $(not expanded)", run.stdout.trim()]);
+    assert_eq!(
+        world.engine().logs(&id, 2).unwrap(),
+        ["extra $(not expanded)", run.stdout.trim()]
+    );
     assert_eq!(world.status().runs[0].id, id);
-    let refused = world.engine().start_run("nothing", &[], &[]).unwrap_err().to_string();
+    let refused = world
+        .engine()
+        .start_run("nothing", &[], &[])
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("no CronJob \"nothing\""), "{refused}");
     assert!(world.engine().run("work-000000").is_err());
 }
 
 #[test]
 fn failures_are_retried_up_to_the_limit_and_verdicts_are_not() {
-    let Some(world) = world("Allow", "backoffLimit: 2", &env("TEST_EXIT", "9")) else { return };
+    let Some(world) = world("Allow", "backoffLimit: 2", &env("TEST_EXIT", "9")) else {
+        return;
+    };
     let run = world.wait_run(&start(&world));
-    assert_eq!((run.phase, run.exit_code, run.attempts), (RunPhase::Failed, Some(9), 3));
+    assert_eq!(
+        (run.phase, run.exit_code, run.attempts),
+        (RunPhase::Failed, Some(9), 3)
+    );
     assert_eq!(trace(&world).len(), 6);
     let policy = "backoffLimit: 2\n      podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [12]}}]}";
     let image = world.image("job", &[]);
     let commit = world.commit_work(&image, &cron("Allow", policy, &env("TEST_EXIT", "12")));
     world.wait_live("work", &commit);
     let run = world.wait_run(&start(&world));
-    assert_eq!((run.phase, run.exit_code, run.attempts), (RunPhase::Failed, Some(12), 1));
+    assert_eq!(
+        (run.phase, run.exit_code, run.attempts),
+        (RunPhase::Failed, Some(12), 1)
+    );
 }
 
 #[test]
 fn a_killed_attempt_is_tried_again() {
-    let Some(world) = world("Forbid", "backoffLimit: 1", &env("TEST_SLEEP_MS", "600")) else { return };
+    let Some(world) = world("Forbid", "backoffLimit: 1", &env("TEST_SLEEP_MS", "600")) else {
+        return;
+    };
     let id = start(&world);
-    until("a start", || if trace(&world).is_empty() { Err("none") } else { Ok(()) });
+    until("a start", || {
+        if trace(&world).is_empty() {
+            Err("none")
+        } else {
+            Ok(())
+        }
+    });
     world.engine().kill(&id).unwrap();
     let run = world.wait_run(&id);
     assert_eq!((run.phase, run.attempts), (RunPhase::Succeeded, 2));
@@ -82,51 +113,88 @@ fn a_killed_attempt_is_tried_again() {
 
 #[test]
 fn a_run_of_a_killed_engine_is_ended_and_tried_again() {
-    let Some(mut world) = world("Forbid", "backoffLimit: 1", &env("TEST_SLEEP_MS", "1500")) else { return };
+    let Some(mut world) = world("Forbid", "backoffLimit: 1", &env("TEST_SLEEP_MS", "1500")) else {
+        return;
+    };
     let id = start(&world);
-    until("a start", || if trace(&world).is_empty() { Err("none") } else { Ok(()) });
+    until("a start", || {
+        if trace(&world).is_empty() {
+            Err("none")
+        } else {
+            Ok(())
+        }
+    });
     world.kill_engine();
     world.start();
     let run = world.wait_run(&id);
     assert_eq!((run.phase, run.attempts), (RunPhase::Succeeded, 2));
-    assert_eq!(trace(&world), ["start", "start", "end"], "the first attempt did not get to its end");
+    assert_eq!(
+        trace(&world),
+        ["start", "start", "end"],
+        "the first attempt did not get to its end"
+    );
 }
 
 #[test]
 fn forbid_waits_and_replace_ends_the_active_one() {
-    let Some(world) = world("Forbid", "backoffLimit: 0", &env("TEST_SLEEP_MS", "300")) else { return };
+    let Some(world) = world("Forbid", "backoffLimit: 0", &env("TEST_SLEEP_MS", "300")) else {
+        return;
+    };
     let (first, second) = (start(&world), start(&world));
     assert_eq!(world.wait_run(&first).phase, RunPhase::Succeeded);
     assert_eq!(world.wait_run(&second).phase, RunPhase::Succeeded);
-    assert_eq!(trace(&world), ["start", "end", "start", "end"], "one after the other");
+    assert_eq!(
+        trace(&world),
+        ["start", "end", "start", "end"],
+        "one after the other"
+    );
     let image = world.image("job", &[]);
     let sleepy = env("TEST_SLEEP_MS", "5000");
     let commit = world.commit_work(&image, &cron("Replace", "backoffLimit: 3", &sleepy));
     world.wait_live("work", &commit);
     let first = start(&world);
-    until("its start", || if trace(&world).len() > 4 { Ok(()) } else { Err("none") });
+    until("its start", || {
+        if trace(&world).len() > 4 {
+            Ok(())
+        } else {
+            Err("none")
+        }
+    });
     let image = world.image("job", &[]);
-    let commit = world.commit_work(&image, &cron("Replace", "backoffLimit: 3", &env("TEST_SLEEP_MS", "1")));
+    let commit = world.commit_work(
+        &image,
+        &cron("Replace", "backoffLimit: 3", &env("TEST_SLEEP_MS", "1")),
+    );
     world.wait_live("work", &commit);
     let second = start(&world);
     let replaced = world.wait_run(&first);
     assert_eq!((replaced.phase, replaced.attempts), (RunPhase::Failed, 1));
-    assert_eq!(replaced.log_tail.last().unwrap(), "engine: replaced by a newer run");
+    assert_eq!(
+        replaced.log_tail.last().unwrap(),
+        "engine: replaced by a newer run"
+    );
     assert_eq!(world.wait_run(&second).phase, RunPhase::Succeeded);
 }
 
 #[test]
 fn a_deadline_ends_a_run_for_good() {
     let limits = "backoffLimit: 5\n      activeDeadlineSeconds: 1";
-    let Some(world) = world("Forbid", limits, &env("TEST_SLEEP_MS", "60000")) else { return };
+    let Some(world) = world("Forbid", limits, &env("TEST_SLEEP_MS", "60000")) else {
+        return;
+    };
     let run = world.wait_run(&start(&world));
     assert_eq!((run.phase, run.attempts), (RunPhase::Failed, 1));
-    assert_eq!(run.log_tail.last().unwrap(), "engine: activeDeadlineSeconds is over");
+    assert_eq!(
+        run.log_tail.last().unwrap(),
+        "engine: activeDeadlineSeconds is over"
+    );
 }
 
 #[test]
 fn a_schedule_is_told_and_a_job_of_the_overlay_runs_once() {
-    let Some(kubectl) = support::kubectl() else { return };
+    let Some(kubectl) = crate::support::kubectl() else {
+        return;
+    };
     let mut world = World::new(&kubectl, "");
     let image = world.image("job", &[]);
     let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\nspec:\n  backoffLimit: 0\n  template: {spec: {restartPolicy: Never, containers: \
@@ -141,9 +209,15 @@ fn a_schedule_is_told_and_a_job_of_the_overlay_runs_once() {
     world.start();
     let again = world.commit(&[("README.md", "unrelated")]);
     world.wait_live("work", &again);
-    assert_eq!(trace(&world), ["start", "end"], "not again for a new engine or a new commit");
+    assert_eq!(
+        trace(&world),
+        ["start", "end"],
+        "not again for a new engine or a new commit"
+    );
     let commit = world.commit_work(&image, &objects.replace("value: '0'", "value: '4'"));
-    let app = world.wait_app("the changed Job fails", "work", |app| app.health == Health::Degraded);
+    let app = world.wait_app("the changed Job fails", "work", |app| {
+        app.health == Health::Degraded
+    });
     assert_eq!(app.revision, commit);
     assert_eq!(app.message, "Job once failed");
     world.engine().suspend("work", true).unwrap();
@@ -153,7 +227,9 @@ fn a_schedule_is_told_and_a_job_of_the_overlay_runs_once() {
 
 #[test]
 fn a_template_without_its_image_is_missing_and_heals_when_the_image_comes() {
-    let Some(kubectl) = support::kubectl() else { return };
+    let Some(kubectl) = crate::support::kubectl() else {
+        return;
+    };
     let mut world = World::new(&kubectl, "");
     let objects = cron("Forbid", "backoffLimit: 0", "");
     // Made elsewhere first, to know its digest before it is here.
@@ -163,7 +239,11 @@ fn a_template_without_its_image_is_missing_and_heals_when_the_image_comes() {
     let app = world.wait_app("Missing", "work", |app| app.health == Health::Missing);
     assert_eq!(app.sync, engine::Sync::OutOfSync);
     assert!(app.message.contains(&elsewhere), "{}", app.message);
-    let refused = world.engine().start_run("work", &[], &[]).unwrap_err().to_string();
+    let refused = world
+        .engine()
+        .start_run("work", &[], &[])
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("work cannot run"), "{refused}");
     assert_eq!(world.image("job", &[]), elsewhere);
     world.wait_live("work", &commit);
