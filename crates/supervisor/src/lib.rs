@@ -10,6 +10,7 @@ mod compare;
 pub mod config;
 mod context;
 mod deployment;
+mod door;
 mod environment;
 mod git;
 mod home;

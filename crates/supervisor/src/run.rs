@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     context::Event,
+    door::Door,
     home::{Home, random_hex},
     logs, server, state,
     supervisor::{Supervisor, TICK},
@@ -25,6 +26,8 @@ use tokio::{
 
 /// Events that may wait. Senders of the engine's own events wait for room; clients are refused.
 const EVENTS_MAX: usize = 256;
+/// Clients at a time: xtask, trainers, tests.
+const CONNECTIONS_MAX: usize = 128;
 
 /// Runs the engine on the state folder `home` until it is told to end.
 ///
@@ -80,7 +83,8 @@ async fn serve(home: &Home, config: Config) -> anyhow::Result<()> {
         git_url: format!("file://{}", home.path.join("gitops.git").display()),
     };
     let supervisor = Supervisor::new(home, config, saved, sender.clone());
-    tokio::spawn(async move { axum::serve(listener, server::router(sender, &token)).await });
+    let door = Door::new(listener, CONNECTIONS_MAX);
+    tokio::spawn(async move { axum::serve(door, server::router(sender, &token)).await });
     home.announce(&endpoint)?;
     tracing::info!(address = endpoint.address, pid = endpoint.pid, "the engine runs");
     let told_to_end = async {

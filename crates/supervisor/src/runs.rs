@@ -13,7 +13,7 @@ use crate::{
     server::Refusal,
 };
 use engine::{Run, RunPhase};
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Runs of one template that are not over.
@@ -253,8 +253,7 @@ impl Runs {
     }
 }
 
-/// Now, in RFC 3339 to the millisecond.
+/// Now, in RFC 3339 to the millisecond; always as many digits, so that texts sort like times.
 fn timestamp() -> String {
-    let now = Timestamp::now();
-    now.round(Unit::Millisecond).unwrap_or(now).to_string()
+    format!("{:.3}", Timestamp::now())
 }
