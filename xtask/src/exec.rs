@@ -171,7 +171,7 @@ impl Real {
     fn command(cmd: &Cmd) -> Command {
         let mut command = Command::new(&cmd.program);
         command.args(&cmd.args).stdin(Stdio::null());
-        for (name, value) in cmd.env.iter().chain(&cmd.secret_env) {
+        for (name, value) in cmd.env.iter().chain(&cmd.secret_env).chain(&cmd.shape) {
             command.env(name, value);
         }
         for name in &cmd.without_env {
@@ -197,12 +197,17 @@ impl Real {
 }
 
 /// Reads a pipe to its end on a thread of its own, so that a full pipe never blocks the child.
-fn drain(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+fn drain(pipe: Option<impl Read + Send + 'static>, show: bool) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            // A read error ends the text early; the exit code still decides.
-            let _ = pipe.read_to_end(&mut bytes);
+        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+        let mut pipe = pipe;
+        // A read error ends the text early; the exit code still decides.
+        while let Some(Ok(count @ 1..)) = pipe.as_mut().map(|pipe| pipe.read(&mut piece)) {
+            if show {
+                // Nobody may be there to read it.
+                let _ = io::stderr().write_all(&piece[..count]);
+            }
+            bytes.extend_from_slice(&piece[..count]);
         }
         String::from_utf8_lossy(&bytes).into_owned()
     })
@@ -217,12 +222,12 @@ impl Executor for Real {
         let mut command = Self::command(cmd);
         match &cmd.show {
             Show::Captured => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
-            Show::Progress => command.stdout(Stdio::piped()).stderr(Stdio::inherit()),
+            Show::Progress => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
             Show::All => command.stdout(Stdio::inherit()).stderr(Stdio::inherit()),
         };
         let mut child = Self::spawn(cmd, &mut command)?;
-        let stdout = drain(child.stdout.take());
-        let stderr = drain(child.stderr.take());
+        let stdout = drain(child.stdout.take(), false);
+        let stderr = drain(child.stderr.take(), cmd.show == Show::Progress);
         let start = Instant::now();
         let mut nap = Duration::from_micros(500);
         let status = loop {

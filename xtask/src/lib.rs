@@ -2,6 +2,7 @@
 //!
 //! Commands are lists of idempotent steps over one executor; only `exec` touches the outside.
 
+pub mod cargo;
 pub mod cmd;
 pub mod ctx;
 pub mod exec;

@@ -90,9 +90,9 @@ impl Report {
         }
     }
 
-    /// Whether only results, warnings and failures are wanted.
-    pub fn is_quiet(&self) -> bool {
-        self.style == Style::Quiet
+    /// How much is shown.
+    pub fn style(&self) -> Style {
+        self.style
     }
 
     fn send(&self, message: Message) {

@@ -1,7 +1,7 @@
 //! `bench`: builds the benchmarks as the release is built and runs one.
 
 use crate::{
-    cmd::images,
+    cargo,
     ctx::Ctx,
     exec::{Cmd, Show},
     failure::{Failure, Id, Outcome},
@@ -18,7 +18,7 @@ pub fn command(ctx: &Ctx, flags: &PassFlags) -> Outcome<()> {
     ctx.must(
         Id::BuildFailed,
         "compile the benchmarks",
-        &images::cargo_build(ctx, &[]).deadline(hours),
+        &cargo::release_build(ctx, &[]).deadline(hours),
     )?;
     let mut bench = Cmd::changes(ctx.binary("bench").display().to_string())
         .args(&flags.rest)

@@ -3,6 +3,7 @@
 use crate::{
     cmd::{doctor, up},
     ctx::{Ctx, engine_failure},
+    exec::Cmd,
     failure::{Failure, Id, Outcome},
     flags::DownFlags,
     step::{self, Acted, Deadline, Probe, Step, nothing_to_verify},
@@ -75,8 +76,17 @@ fn probe(ctx: &Ctx) -> Outcome<Probe> {
 fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
     if !answers(ctx) {
         // It was killed, and what it had started may still run. Only an engine knows these
-        // processes for sure (pid and start time), so one is started to find and stop them.
-        up::start_engine(ctx, deadline)?;
+        // processes for sure (pid and start time), so one is asked to end them.
+        let end = Cmd::changes(ctx.binary("driftless-engine").display().to_string())
+            .args(["--end", "--state"])
+            .path(&ctx.state)
+            .deadline(deadline.left());
+        ctx.must(
+            Id::EngineDidNotStart,
+            "end what a killed engine left running",
+            &end,
+        )?;
+        return Acted::changed("ended what a killed engine left running");
     }
     ctx.exec
         .stop_engine(&ctx.state)

@@ -1,7 +1,8 @@
 //! `e2e`: the scenarios, in a world of their own beside the one that may be running.
 
 use crate::{
-    cmd::{down, images, up},
+    cargo,
+    cmd::{down, up},
     ctx::Ctx,
     exec::{Cmd, Show},
     failure::{Failure, Id, Outcome},
@@ -46,7 +47,7 @@ pub fn command(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
 }
 
 fn build(ctx: &Ctx) -> Outcome<()> {
-    let cmd = images::cargo_build(ctx, &["e2e"]).deadline(Duration::from_secs(3600));
+    let cmd = cargo::release_build(ctx, &["e2e"]).deadline(Duration::from_secs(3600));
     ctx.report.loud(true);
     let result = ctx.must(Id::BuildFailed, "compile the scenarios", &cmd);
     ctx.report.loud(false);

@@ -2,9 +2,10 @@
 //! and the trainer's image in the layout, and the commit that names the latter.
 
 use crate::{
+    cargo,
     cmd::up,
     ctx::Ctx,
-    exec::{Cmd, Show},
+    exec::Cmd,
     failure::{Failure, Id, Outcome},
     git,
     step::{self, Acted, Deadline, Probe, Step, looks_done, nothing_to_verify},
@@ -18,14 +19,6 @@ use std::{path::PathBuf, time::Duration};
 pub const BASE: &str = "inference-api:base";
 /// What training and drift check run.
 pub const TRAINER: &str = "trainer:dev";
-
-/// Binaries of the release build, with the packages they come from.
-const BINARIES: [(&str, &str); 4] = [
-    ("inference-api", "inference-api"),
-    ("trainer", "trainer"),
-    ("supervisor", "driftless-engine"),
-    ("bench", "bench"),
-];
 
 /// Builds the binaries and packs them.
 ///
@@ -70,38 +63,6 @@ pub fn command(ctx: &Ctx) -> Outcome<()> {
     Ok(())
 }
 
-/// The one form of the release build: with the same packages named each time, cargo compiles every
-/// dependency once, with one set of features.
-pub fn cargo_build(ctx: &Ctx, more: &[&str]) -> Cmd {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut cmd = Cmd::changes(if ctx.exec.pretends() {
-        "cargo".to_owned()
-    } else {
-        cargo
-    })
-    .env("RUSTFLAGS", "-C target-feature=+crt-static")
-    .args([
-        "build",
-        "--locked",
-        "--release",
-        "--target",
-        &tools::release_triple(),
-    ])
-    .dir(&ctx.root);
-    for package in BINARIES
-        .iter()
-        .map(|(package, _)| *package)
-        .chain(more.iter().copied())
-    {
-        cmd = cmd.args(["--package", package]);
-    }
-    if ctx.report.is_quiet() {
-        cmd.args(["--quiet"])
-    } else {
-        cmd.show(Show::Progress)
-    }
-}
-
 /// Cargo decides what to compile.
 ///
 /// # Errors
@@ -111,7 +72,7 @@ pub fn build_probe(_: &Ctx) -> Outcome<Probe> {
 }
 
 fn identities(ctx: &Ctx) -> Vec<String> {
-    BINARIES
+    cargo::BINARIES
         .iter()
         .map(|(_, binary)| identity(&ctx.binary(binary)))
         .collect()
@@ -124,7 +85,7 @@ fn identities(ctx: &Ctx) -> Vec<String> {
 pub fn build(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
     tools::check(ctx, &tools::CC)?;
     let before = identities(ctx);
-    let cmd = cargo_build(ctx, &[]).deadline(deadline.left());
+    let cmd = cargo::release_build(ctx, &[]).deadline(deadline.left());
     ctx.report.loud(true);
     let result = ctx.must(Id::BuildFailed, "compile the release binaries", &cmd);
     ctx.report.loud(false);
@@ -141,7 +102,7 @@ pub fn build(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
 /// # Errors
 /// `build-failed`.
 pub fn build_verify(ctx: &Ctx) -> Outcome<()> {
-    match BINARIES
+    match cargo::BINARIES
         .iter()
         .map(|(_, name)| ctx.binary(name))
         .find(|path| !path.is_file())

@@ -11,7 +11,7 @@ use crate::{
 };
 use contract::names::{MLFLOW, release_file};
 use engine::Engine;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What was done.
 pub struct RolledBack {
@@ -21,6 +21,8 @@ pub struct RolledBack {
     pub to: Option<Released>,
     /// From the push to serving.
     pub took: Duration,
+    /// When it served.
+    pub at: Instant,
 }
 
 /// Rolls back and says so.
@@ -70,11 +72,13 @@ pub fn run(ctx: &Ctx, engine: &dyn Engine, to: Option<&str>, deadline: Deadline)
     };
     let (commit, released) = commit(ctx, &url, to)?;
     let took = status::wait_live(ctx, engine, &commit, deadline)?;
+    let at = Instant::now();
     follow(ctx, engine, released.as_ref(), deadline);
     Ok(RolledBack {
         commit,
         to: released,
         took,
+        at,
     })
 }
 

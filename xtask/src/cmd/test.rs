@@ -5,9 +5,8 @@ mod cargo_output;
 pub use cargo_output::{Tests, read as read_cargo_output};
 
 use crate::{
-    cmd,
+    cargo, cmd,
     ctx::Ctx,
-    exec::{Cmd, Show},
     failure::{Failure, Id, Outcome},
     flags::{E2eFlags, RenderFlags, TestFlags},
     report::{Ending, Line},
@@ -15,6 +14,9 @@ use crate::{
     venv::{self, Venv},
 };
 use std::time::{Duration, Instant};
+
+/// A cold build of everything on two cores takes a quarter of that.
+const CARGO_DEADLINE: Duration = Duration::from_secs(3600);
 
 /// What a check adds to the summary.
 #[derive(Debug, Default)]
@@ -47,7 +49,7 @@ pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
             failed.push(failure);
         }
     };
-    check("format", &|| cargo(ctx, &["fmt", "--all", "--check"], &[]));
+    check("format", &|| cargo_must(ctx, &["fmt", "--all", "--check"], &[]));
     check("tidy", &|| {
         cmd::tidy::command(ctx).and_then(|()| Checked::note("house rules kept"))
     });
@@ -62,11 +64,11 @@ pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
         "--deny",
         "warnings",
     ];
-    check("clippy", &|| cargo(ctx, &lint, &[]));
+    check("clippy", &|| cargo_must(ctx, &lint, &[]));
     check("tests", &|| tests(ctx));
     check("docs", &|| {
         let doc = ["doc", "--workspace", "--no-deps", "--locked"];
-        cargo(ctx, &doc, &[("RUSTDOCFLAGS", "--deny warnings")])
+        cargo_must(ctx, &doc, &[("RUSTDOCFLAGS", "--deny warnings")])
     });
     check("render", &|| {
         cmd::render::command(
@@ -144,20 +146,8 @@ fn environment(ctx: &Ctx, venv: &Venv) -> Outcome<Checked> {
     }
 }
 
-fn cargo_cmd(ctx: &Ctx, args: &[&str]) -> Cmd {
-    let cmd = Cmd::changes("cargo")
-        .args(args)
-        .dir(&ctx.root)
-        .deadline(Duration::from_secs(3600));
-    if ctx.report.is_quiet() {
-        cmd
-    } else {
-        cmd.show(Show::Progress)
-    }
-}
-
-fn cargo(ctx: &Ctx, args: &[&str], env: &[(&str, &str)]) -> Outcome<Checked> {
-    let mut cmd = cargo_cmd(ctx, args);
+fn cargo_must(ctx: &Ctx, args: &[&str], env: &[(&str, &str)]) -> Outcome<Checked> {
+    let mut cmd = cargo::cargo(ctx).args(args).deadline(CARGO_DEADLINE);
     for (name, value) in env {
         cmd = cmd.env(*name, *value);
     }
@@ -179,7 +169,10 @@ fn tests(ctx: &Ctx) -> Outcome<Checked> {
         "--",
         "--show-output",
     ];
-    let mut cmd = cargo_cmd(ctx, &args).env("DRIFTLESS_ORACLE_PYTHON", oracle.display().to_string());
+    let mut cmd = cargo::cargo(ctx)
+        .args(args)
+        .deadline(CARGO_DEADLINE)
+        .env("DRIFTLESS_ORACLE_PYTHON", oracle.display().to_string());
     // Without the environment (its own check has failed then) tests say what they leave out.
     if matches!(venv::ORACLE.probe(ctx)?, Probe::Done(_)) {
         cmd = cmd.env("DRIFTLESS_STRICT", "1");

@@ -15,7 +15,6 @@ use crate::{
 use std::time::Duration;
 
 pub use ending::{Ending, text as ending_text};
-pub use engine::start as start_engine;
 
 const fn step(
     name: &'static str,

@@ -16,7 +16,7 @@ pub enum Effect {
 pub enum Show {
     /// Both streams into [`Output`].
     Captured,
-    /// Standard error to the person (cargo's progress), standard output into [`Output`].
+    /// Both streams into [`Output`], standard error also to the person (cargo's progress).
     Progress,
     /// Both to the person.
     All,
@@ -65,6 +65,8 @@ pub struct Cmd {
     pub env: Vec<(String, String)>,
     /// Variables whose values are never printed.
     pub secret_env: Vec<(String, String)>,
+    /// Variables that only change how output looks.
+    pub shape: Vec<(String, String)>,
     /// Variables not inherited.
     pub without_env: Vec<String>,
     /// Working folder.
@@ -87,6 +89,7 @@ impl Cmd {
             args: Vec::new(),
             env: Vec::new(),
             secret_env: Vec::new(),
+            shape: Vec::new(),
             without_env: Vec::new(),
             dir: None,
             effect: Effect::Reads,
@@ -126,6 +129,12 @@ impl Cmd {
     /// Sets a variable whose value is never printed.
     pub fn secret_env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.secret_env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets a variable that only changes how output looks; not worth showing.
+    pub fn shape(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.shape.push((name.into(), value.into()));
         self
     }
 

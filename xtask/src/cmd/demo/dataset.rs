@@ -54,10 +54,18 @@ impl Batch {
         })
     }
 
-    /// The same flowers measured anew in the shifted world; another seed gives other noise.
-    pub fn shifted(&self, seed: u64) -> Batch {
+    /// The same flowers measured anew in the shifted world, `copies` times each; another seed gives
+    /// other noise.
+    pub fn shifted(&self, copies: usize, seed: u64) -> Batch {
         let mut noise = Noise(seed);
-        let mut again = self.clone();
+        let rows = self
+            .rows
+            .iter()
+            .cycle()
+            .take(self.rows.len() * copies)
+            .cloned()
+            .collect();
+        let mut again = Batch { rows, ..self.clone() };
         for value in again.rows.iter_mut().flat_map(|(features, _)| features) {
             // Three decimals, as a file holds them.
             *value = ((*value + SHIFT + noise.next()) * 1e3).round() / 1e3;
@@ -162,10 +170,11 @@ mod tests {
     #[test]
     fn the_shift_moves_everything_and_keeps_labels() {
         let batch = Batch::parse(TEXT, "species").unwrap();
-        let (one, other) = (batch.shifted(1), batch.shifted(2));
+        let (one, other) = (batch.shifted(2, 1), batch.shifted(2, 2));
         assert_ne!(one, other);
-        assert_eq!(one, batch.shifted(1));
-        for (moved, from) in one.rows.iter().zip(&batch.rows) {
+        assert_eq!(one, batch.shifted(2, 1));
+        assert_eq!(one.rows.len(), 4);
+        for (moved, from) in one.rows.iter().zip(batch.rows.iter().cycle()) {
             assert_eq!(moved.1, from.1);
             assert!(
                 moved

@@ -27,6 +27,8 @@ pub const PLAN: [&str; 7] = [
 
 const RATE_PER_S: f64 = 1000.0;
 const CONNECTIONS: usize = 16;
+/// Each flower is measured so many times, for held-out rows enough to judge by.
+const COPIES: usize = 4;
 /// Windows worth of traffic that must not look like drift.
 const NORMAL_REQUESTS: usize = 300;
 /// By when drift must be seen: a window is 100 requests.
@@ -44,53 +46,97 @@ pub fn play(ctx: &Ctx, timeline: &mut Timeline<'_>) -> Outcome<()> {
         .map_err(engine_failure("find the API"))?;
     let api = Api { ctx, base };
     let old = api.info()?;
-    let first = head(ctx, engine)?;
-    timeline.live(life(&old, &first));
-    timeline.line(format!(
-        "model {} is live (digest {})",
-        old.model_version,
-        short_digest(&old.digests.model)
-    ));
+    let before = Main::look(ctx, engine)?;
+    timeline.live(Instant::now(), life(&old, &before));
+    let digest = short_digest(&old.digests.model);
+    timeline.line(format!("model {} is live (digest {digest})", old.model_version));
 
     let learnt = reference(ctx, &old)?;
-    let shifted = learnt.shifted(batch_number(ctx)).mixed();
+    let shifted = learnt.shifted(COPIES, batch_number(ctx)).mixed();
     let (normal, moved) = (bodies(&learnt.mixed(), &old)?, bodies(&shifted, &old)?);
     no_drift(&api, &normal, "normal traffic", timeline)?;
     drift(&api, &moved, timeline)?;
     let file = add_batch(ctx, &shifted)?;
+    let rows = shifted.rows.len();
     timeline.line(format!(
-        "labelled batch {file} added ({} rows from the shifted world)",
-        shifted.rows.len()
+        "labelled batch {file} added ({rows} rows from the shifted world)"
     ));
 
     let target = Target::cycle(api.socket()?, "/predict", moved.clone());
     let load = Load::open(RATE_PER_S, CONNECTIONS)
         .start(&target)
         .map_err(|error| broken("send load", error))?;
+    timeline.line(format!(
+        "load begins: {RATE_PER_S:.0} requests a second over {CONNECTIONS} connections"
+    ));
     retrain(ctx, engine, timeline)?;
-    let promoted = head(ctx, engine)?;
-    if promoted.0 == first.0 {
-        return Err(broken("promote by one commit", "main did not move"));
+    rolled_out(&api, engine, &old, &before, &load, timeline)?;
+    none_failed(&load, "rollout under load", timeline)?;
+    no_drift(&api, &moved, "the shifted traffic, to the new model,", timeline)?;
+    reverted(&api, engine, &old, timeline)?;
+    none_failed(&load, "revert under load", timeline)?;
+    let report = load.stop();
+    let (sent, failed, p99_ms) = (report.sent, report.failed, report.latency.p99_ms);
+    timeline.line(format!(
+        "load ends: {sent} requests, {failed} failed, p99 {p99_ms:.1} ms"
+    ));
+    if failed > 0 {
+        return Err(broken("lose no request", format!("{failed} of {sent} failed")));
     }
-    let took = status::wait_live(ctx, engine, &promoted.0, Deadline::after(Duration::from_secs(30)))?;
+    Ok(())
+}
+
+/// The candidate must be live, by exactly one commit.
+fn rolled_out(
+    api: &Api<'_>,
+    engine: &dyn Engine,
+    old: &ModelInfo,
+    before: &Main,
+    load: &Running,
+    timeline: &mut Timeline<'_>,
+) -> Outcome<()> {
+    let after = Main::look(api.ctx, engine)?;
+    let commits = after.count.saturating_sub(before.count);
+    if commits != 1 {
+        return Err(broken(
+            "promote by one commit",
+            format!("main has {commits} new commits"),
+        ));
+    }
+    status::wait_live(
+        api.ctx,
+        engine,
+        &after.head,
+        Deadline::after(Duration::from_secs(30)),
+    )?;
     let new = api.info()?;
     if new.digests.model == old.digests.model {
         return Err(broken(
             "roll out another model",
-            "the digest of the live model is the old one",
+            "the live model has the old digest",
         ));
     }
-    timeline.live(life(&new, &promoted));
+    // The load has seen the first answer of the new model to the millisecond.
+    let answered = load
+        .report()
+        .versions
+        .get(&new.model_version)
+        .map(|seen| seen.first_s);
+    let since = answered.map_or_else(Instant::now, |first_s| {
+        load.started() + Duration::from_secs_f64(first_s)
+    });
+    timeline.live(since, life(&new, &after));
+    let commit = git::short(&after.head);
     timeline.line(format!(
-        "model {} is live by commit {} ({:.1} s waited)",
-        new.model_version,
-        git::short(&promoted.0),
-        took.as_secs_f64()
+        "model {} is live, by the one commit {commit}",
+        new.model_version
     ));
-    none_failed(&load, "roll out under load", timeline)?;
-    no_drift(&api, &moved, "the shifted traffic, to the new model,", timeline)?;
+    Ok(())
+}
 
-    let back = rollback::run(ctx, engine, None, Deadline::after(Duration::from_secs(60)))?;
+/// The old model must be back, whole.
+fn reverted(api: &Api<'_>, engine: &dyn Engine, old: &ModelInfo, timeline: &mut Timeline<'_>) -> Outcome<()> {
+    let back = rollback::run(api.ctx, engine, None, Deadline::after(Duration::from_secs(60)))?;
     let again = api.info()?;
     if again.digests != old.digests {
         return Err(broken(
@@ -98,47 +144,52 @@ pub fn play(ctx: &Ctx, timeline: &mut Timeline<'_>) -> Outcome<()> {
             "the digests of /model/info are not those of its first life",
         ));
     }
-    timeline.live(life(&again, &head(ctx, engine)?));
+    timeline.live(back.at, life(&again, &Main::look(api.ctx, engine)?));
     timeline.line(format!(
-        "git revert {}: model {} serves again, {:.1} s after the push, all digests equal",
+        "git revert {}: model {} serves again {:.1} s after the push, all digests equal",
         git::short(&back.commit),
         again.model_version,
         back.took.as_secs_f64()
     ));
-    none_failed(&load, "revert under load", timeline)?;
-    let report = load.stop();
-    timeline.line(format!(
-        "load over: {} requests at {:.0}/s, {} failed, p99 {:.1} ms",
-        report.sent, RATE_PER_S, report.failed, report.latency.p99_ms
-    ));
-    if report.failed > 0 {
-        return Err(broken("lose no request", format!("{} failed", report.failed)));
-    }
     Ok(())
 }
 
-/// Head of `main`: commit and subject.
-fn head(ctx: &Ctx, engine: &dyn Engine) -> Outcome<(String, String)> {
-    let url = engine.git_url().map_err(engine_failure("find the repository"))?;
-    let clone = git::Clone::of(ctx, &url, "demo")?;
-    // What is live comes from the newest commit that changed the release; main may be further.
-    let line = git::ask(
-        ctx,
-        &git::reads(clone.dir()).args(["log", "-1", "--format=%H%x1f%s"]),
-    )?
-    .unwrap_or_default();
-    let (commit, subject) = line.split_once('\x1f').unwrap_or((&line, ""));
-    Ok((commit.to_owned(), subject.to_owned()))
+/// What `main` says.
+struct Main {
+    head: String,
+    /// Commits in all.
+    count: usize,
+    /// The newest one that changed the release: commit and subject.
+    release: (String, String),
 }
 
-fn life(info: &ModelInfo, (commit, subject): &(String, String)) -> Life {
+impl Main {
+    fn look(ctx: &Ctx, engine: &dyn Engine) -> Outcome<Main> {
+        let url = engine.git_url().map_err(engine_failure("find the repository"))?;
+        let clone = git::Clone::of(ctx, &url, "demo")?;
+        let ask = |args: &[&str]| git::ask(ctx, &git::reads(clone.dir()).args(args));
+        let newest = git::promotions(ctx, &clone, 1)?.pop();
+        Ok(Main {
+            head: ask(&["rev-parse", "HEAD"])?.unwrap_or_default(),
+            count: ask(&["rev-list", "--count", "HEAD"])?
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0),
+            release: newest
+                .map(|change| (change.commit, change.subject))
+                .unwrap_or_default(),
+        })
+    }
+}
+
+fn life(info: &ModelInfo, main: &Main) -> Life {
+    let (commit, subject) = main.release.clone();
     Life {
         since_s: 0.0,
         version: info.model_version.clone(),
         tag: info.image_tag.clone().unwrap_or_default(),
         digest: info.digests.model.clone(),
-        commit: commit.clone(),
-        subject: subject.clone(),
+        commit,
+        subject,
     }
 }
 

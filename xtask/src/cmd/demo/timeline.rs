@@ -71,12 +71,11 @@ impl<'a> Timeline<'a> {
         self.events.push(event);
     }
 
-    /// Another model is live from now on.
-    pub fn live(&mut self, life: Life) {
-        let since_s = if self.lives.is_empty() {
-            0.0
-        } else {
-            self.start.elapsed().as_secs_f64()
+    /// Another model is live, and has been since `at`.
+    pub fn live(&mut self, at: Instant, life: Life) {
+        let since_s = match self.lives.is_empty() {
+            true => 0.0,
+            false => at.duration_since(self.start).as_secs_f64(),
         };
         self.lives.push(Life { since_s, ..life });
     }

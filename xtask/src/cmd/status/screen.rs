@@ -43,7 +43,10 @@ fn write_all(text: &mut String, overview: &Overview) -> std::fmt::Result {
             (None, Some(next)) => format!("next run {next}"),
             (None, None) => "on demand".to_owned(),
         };
-        let of = format!("{ready}/{}", app.replicas_wanted);
+        let of = match app.replicas_wanted {
+            0 if app.replicas.is_empty() => "-".to_owned(),
+            wanted => format!("{ready}/{wanted}"),
+        };
         writeln!(
             text,
             "{:<15} {:<10} {:<12} {:<8} {of:>8} {memory:>9}  {address}",
@@ -153,7 +156,11 @@ fn honoured(text: &mut String, overview: &Overview) -> std::fmt::Result {
         let mut fields: Vec<_> = app
             .not_honoured
             .iter()
-            .map(|item| item.field.rsplit('.').next().unwrap_or(&item.field).to_owned())
+            .map(|item| match item.field.as_str() {
+                // The whole object.
+                "*" => item.object.clone(),
+                field => field.rsplit('.').next().unwrap_or(field).to_owned(),
+            })
             .collect();
         fields.sort();
         fields.dedup();

@@ -110,13 +110,19 @@ mod tests {
 
     #[test]
     fn the_last_lines() {
-        insta::assert_snapshot!(text(&Ending {
+        let shown = text(&Ending {
             api: "http://127.0.0.1:30080".into(),
             mlflow: "http://127.0.0.1:30500".into(),
             repository: ".driftless/gitops.git".into(),
             model: "iris-model version 1, image tag m1-0a1b2c3".into(),
             request: r#"{"features":[5.1,3.5,1.4,0.2]}"#.into(),
             answer: r#"{"prediction":0,"class_name":"setosa","probabilities":[1.0,0.0,0.0],"model_version":"1","drift_detected":false}"#.into(),
-        }));
+        });
+        // The README promises these lines to a newcomer.
+        assert!(
+            include_str!("../../../../README.md").contains(&shown),
+            "README.md does not show:\n{shown}"
+        );
+        insta::assert_snapshot!(shown);
     }
 }

@@ -29,6 +29,10 @@ pub fn tools_verify(ctx: &Ctx) -> Outcome<()> {
 
 pub fn git_probe(ctx: &Ctx) -> Outcome<Probe> {
     git::warn_uncommitted(ctx)?;
+    published(ctx)
+}
+
+fn published(ctx: &Ctx) -> Outcome<Probe> {
     Ok(match git::look(ctx)? {
         Publication::UpToDate { head, main } => Probe::Done(format!(
             "main {} holds HEAD {}",
@@ -48,7 +52,7 @@ pub fn git(ctx: &Ctx, _: Deadline) -> Outcome<Acted> {
 }
 
 pub fn git_verify(ctx: &Ctx) -> Outcome<()> {
-    looks_done(ctx, git_probe, Id::GitMoved, "publish HEAD")
+    looks_done(ctx, published, Id::GitMoved, "publish HEAD")
 }
 
 fn iris(ctx: &Ctx) -> PathBuf {
