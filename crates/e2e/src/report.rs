@@ -31,7 +31,7 @@ pub fn run(world: &World, all: &[Scenario], only: Option<&str>) -> Report {
         let (result, detail) = match ended {
             Ok(None) => ("passed", String::new()),
             Ok(Some(reason)) => ("skipped", reason),
-            Err(error) => ("FAILED", format!("{error:?}\n{}", world.diagnosis())),
+            Err(error) => ("FAILED", format!("{error:#}\n{}", world.diagnosis())),
         };
         eprintln!(
             "e2e {:<28} {result} {seconds:6.1} s  {}",

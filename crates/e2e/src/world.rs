@@ -9,6 +9,7 @@ use std::{
     cell::RefCell,
     net::ToSocketAddrs,
     path::{Path, PathBuf},
+    process::{Command, Output},
     time::{Duration, Instant},
 };
 
@@ -143,6 +144,32 @@ impl World {
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
         Ok(self.engine.start_run(names::TRAINING, &args, &env)?)
+    }
+
+    /// A run that a person starts in a clone of their own, with the trainer that was built beside
+    /// this program; waits for its end.
+    pub fn persons_trainer(&self, folder: &Path, args: &[&str]) -> Result<Output> {
+        let program = std::env::current_exe()?.with_file_name("trainer");
+        let places = [
+            ("MLFLOW_TRACKING_URI", self.mlflow.clone()),
+            ("GIT_URL", self.engine.git_url()?),
+            ("ENVIRONMENT", self.engine.name().to_owned()),
+            (
+                "IMAGE_REPOSITORY",
+                format!("oci-layout:{}", self.state.join("images").display()),
+            ),
+            ("BASE_IMAGE", "inference-api:base".to_owned()),
+            ("DATA", self.data_place.display().to_string()),
+            ("API_URL", self.api.clone()),
+            ("WORK_DIR", folder.display().to_string()),
+            (
+                "DRIFTLESS_ENGINE_FILE",
+                self.state.join(LocalEngine::ENDPOINT_FILE).display().to_string(),
+            ),
+        ];
+        let mut command = Command::new(&program);
+        command.arg("run").args(args).envs(places);
+        command.output().with_context(|| program.display().to_string())
     }
 
     /// Waits until exactly `commit` is live.

@@ -13,13 +13,14 @@ pub fn api_killed(world: &World) -> Result<Option<String>> {
         let status = world.engine.status()?;
         let app = status.app(names::INFERENCE_API).context("gone")?.clone();
         ensure!(
-            app.replicas.iter().all(|r| r.ready) && !app.replicas.is_empty(),
+            app.replicas.len() == app.replicas_wanted as usize,
             "{}",
             app.summary()
         );
+        ensure!(app.replicas.iter().all(|r| r.ready), "{}", app.summary());
         Ok(app.replicas.iter().map(|r| r.restarts).sum())
     };
-    let had = restarts(world)?;
+    let had = world.wait_for("one set of replicas", NOTICE, || restarts(world))?;
     world.engine.kill(names::INFERENCE_API)?;
     world.wait_for("the restart", NOTICE, || {
         ensure!(restarts(world)? > had, "no restart counted yet");

@@ -3,8 +3,6 @@
 use crate::world::{NOTICE, ROLLOUT, RUN, World, expect_exit, result_of};
 use anyhow::{Context, Result, ensure};
 use contract::names::{self, exit};
-use engine::RunPhase;
-use std::time::Duration;
 
 /// How far the instrument of the shifted world is off, by column.
 const SHIFT: [f64; 4] = [1.0, 2.0, 1.5, 0.5];
@@ -80,30 +78,36 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
     );
     world.add_batch(&shifted, "shifted")?;
 
+    let earlier: Vec<String> = world
+        .engine
+        .status()?
+        .runs
+        .into_iter()
+        .map(|run| run.id)
+        .collect();
     let load = world.load(1000.0, 8, shifted.bodies())?;
     let check = wait_monitor(world)?;
     ensure!(
         check.contains("Drift detected! Triggering retrain pipeline..."),
         "the monitor said: {check}"
     );
-    let run = world.wait_for("the retrain to end", RUN, || {
+    let id = world.wait_for("the retrain", NOTICE, || {
         let status = world.engine.status()?;
-        let run = status
+        let started = status
             .runs
             .iter()
-            .find(|r| r.template == names::TRAINING)
-            .context("no training run")?
-            .clone();
-        ensure!(
-            matches!(run.phase, RunPhase::Succeeded | RunPhase::Failed) && run.stdout.contains("promoted"),
-            "{run:?}"
-        );
-        Ok(run)
+            .find(|r| r.template == names::TRAINING && !earlier.contains(&r.id));
+        Ok(started.context("the monitor started no training run")?.id.clone())
     })?;
+    let run = engine::wait_run(world.engine.as_ref(), &id, RUN, |_| {})?;
     expect_exit(&run, 0)?;
     let commit = world.person.head()?;
     world.wait_live(&commit)?;
-    std::thread::sleep(Duration::from_secs(1)); // the load goes on for a while on the new model
+    let so_far = load.report().sent;
+    world.wait_for("a second of load on the new model", NOTICE, || {
+        ensure!(load.report().sent >= so_far + 1000, "the load has stopped");
+        Ok(())
+    })?;
     let report = load.stop();
     ensure!(
         report.failed == 0,
