@@ -92,8 +92,13 @@ impl Id {
 }
 
 /// One failure, ready to be shown: which, where, what was attempted, why, what to type next.
+/// Boxed, since every result carries room for it.
 #[derive(Debug)]
-pub struct Failure {
+pub struct Failure(Box<Story>);
+
+/// What a [`Failure`] holds.
+#[derive(Debug)]
+pub struct Story {
     /// Which entry of the catalogue.
     pub id: Id,
     /// The step it happened in; the runner fills it.
@@ -111,14 +116,23 @@ pub struct Failure {
 impl Failure {
     /// A failure with the catalogue's advice.
     pub fn new(id: Id, attempted: impl Into<String>) -> Self {
-        Failure {
+        Failure(Box::new(Story {
             id,
             step: String::new(),
             attempted: attempted.into(),
             causes: Vec::new(),
             next: id.advice().to_owned(),
             detail: Vec::new(),
+        }))
+    }
+
+    /// The same story under another id, with that one's advice unless there is a better one.
+    pub fn known_as(mut self, id: Id) -> Self {
+        if self.next == self.id.advice() {
+            self.next = id.advice().to_owned();
         }
+        self.id = id;
+        self
     }
 
     /// Adds a cause below those there are. Several lines become one.
@@ -177,6 +191,17 @@ impl Failure {
     }
 }
 
+impl std::ops::Deref for Failure {
+    type Target = Story;
+    fn deref(&self) -> &Story {
+        &self.0
+    }
+}
+impl std::ops::DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut Story {
+        &mut self.0
+    }
+}
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines().join("\n"))

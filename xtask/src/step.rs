@@ -92,14 +92,12 @@ pub fn run(ctx: &Ctx, stages: &[&[Step]]) -> Outcome<()> {
                     .iter()
                     .map(|step| scope.spawn(|| run_one(ctx, step)))
                     .collect();
-                threads
-                    .into_iter()
-                    .map(|thread| {
-                        thread
-                            .join()
-                            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                    })
-                    .fold(Ok(()), |first: Outcome<()>, next| first.and(next))
+                // The scope waits for all of them, also after one has failed.
+                threads.into_iter().try_for_each(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
             })?,
         }
     }

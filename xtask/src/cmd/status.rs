@@ -189,11 +189,7 @@ pub fn wait_live(ctx: &Ctx, engine: &dyn Engine, commit: &str, deadline: Deadlin
         Ok(Look::NotYet(app.summary()))
     })
     .map_err(|failure| match failure.id {
-        Id::DeadlinePassed => Failure {
-            id: Id::NotLive,
-            next: Id::NotLive.advice().to_owned(),
-            ..failure
-        },
+        Id::DeadlinePassed => failure.known_as(Id::NotLive),
         _ => failure,
     })
 }

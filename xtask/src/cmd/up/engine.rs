@@ -123,15 +123,7 @@ pub fn start(ctx: &Ctx, deadline: Deadline) -> Outcome<()> {
     wait::until(ctx, "the engine answers", deadline, || {
         Ok(answers(ctx).map_or_else(Look::NotYet, |()| Look::Holds))
     })
-    .map_err(|failure| {
-        last_words(
-            ctx,
-            Failure {
-                id: Id::EngineDidNotStart,
-                ..failure
-            },
-        )
-    })?;
+    .map_err(|failure| last_words(ctx, failure.known_as(Id::EngineDidNotStart)))?;
     Ok(())
 }
 

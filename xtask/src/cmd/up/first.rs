@@ -33,11 +33,9 @@ pub fn mlflow(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
             .engine()
             .ok()
             .and_then(|engine| engine.logs(names::MLFLOW, 12).ok());
-        Failure {
-            id: Id::MlflowUnreachable,
-            ..failure
-        }
-        .detail(lines.unwrap_or_default())
+        failure
+            .known_as(Id::MlflowUnreachable)
+            .detail(lines.unwrap_or_default())
     })?;
     Acted::changed("answers")
 }
