@@ -2,11 +2,10 @@
 //!
 //! Each line of the timeline is a promise that was checked; the first broken one ends the demo.
 
-mod dataset;
 mod story;
 mod timeline;
 
-pub use dataset::Batch;
+pub use traffic::Batch;
 pub use timeline::{Life, Timeline};
 
 use crate::{
