@@ -1,7 +1,6 @@
 //! End-to-end scenarios against the engine trait: `cargo xtask e2e` prepares a world of its own
 //! and runs this program on it. The scenarios do not know which engine is below.
 
-mod dataset;
 mod http;
 mod person;
 mod report;

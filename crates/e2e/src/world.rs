@@ -1,7 +1,7 @@
 //! What a scenario can reach: the engine, the repository, the addresses, the data place.
 
-use crate::{dataset::Table, http::Http, person::Person};
-use anyhow::{Context, Result, bail, ensure};
+use crate::{http::Http, person::Person};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use contract::{ModelInfo, names};
 use engine::{Engine, LocalEngine, Run, RunPhase, Waited};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use std::{
     process::{Command, Output},
     time::{Duration, Instant},
 };
+use traffic::Batch;
 
 /// Longest wait for a rollout, a run, or a probe to notice something.
 pub const ROLLOUT: Duration = Duration::from_secs(40);
@@ -97,16 +98,29 @@ impl World {
     }
 
     /// The batch every world starts with.
-    pub fn first_batch(&self) -> Result<Table> {
-        Table::read(&self.data_place.join("batch-0001.csv"))
+    pub fn first_batch(&self) -> Result<Batch> {
+        let path = self.data_place.join("batch-0001.csv");
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        Batch::parse(&text, "species").map_err(|error| anyhow!("{}: {error}", path.display()))
+    }
+
+    /// `/predict` bodies of a batch, in an order in which any window looks like the whole.
+    pub fn bodies(&self, batch: &Batch) -> Result<Vec<String>> {
+        batch
+            .mixed()
+            .bodies(&self.info()?)
+            .map_err(|error| anyhow!(error))
     }
 
     /// Adds a batch under the next free number.
-    pub fn add_batch(&self, table: &Table, what: &str) -> Result<PathBuf> {
+    pub fn add_batch(&self, batch: &Batch, what: &str) -> Result<PathBuf> {
         let taken = std::fs::read_dir(&self.data_place)?.count();
         let path = self.data_place.join(format!("batch-{:04}-{what}.csv", taken + 1));
         ensure!(!path.exists(), "{} is there already", path.display());
-        table.write(&path)?;
+        // Written aside, then renamed: a trainer reads all of it or nothing.
+        let aside = path.with_extension("partial");
+        std::fs::write(&aside, batch.csv())?;
+        std::fs::rename(&aside, &path)?;
         Ok(path)
     }
 

@@ -15,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batch;
 mod connection;
 mod histogram;
 mod load;
@@ -22,6 +23,7 @@ mod report;
 mod target;
 mod worker;
 
+pub use batch::{Batch, SHIFT};
 pub use connection::{Connection, FailureKind, RequestError, Response};
 pub use histogram::Histogram;
 pub use load::{Label, Limit, Load, Running, StartError};

@@ -8,7 +8,7 @@ use traffic::FailureKind;
 
 pub fn api_killed(world: &World) -> Result<Option<String>> {
     let before = world.info()?;
-    let load = world.load(200.0, 4, world.first_batch()?.bodies())?;
+    let load = world.load(200.0, 4, world.bodies(&world.first_batch()?)?)?;
     let restarts = |world: &World| -> Result<u32> {
         let status = world.engine.status()?;
         let app = status.app(names::INFERENCE_API).context("gone")?.clone();
@@ -27,7 +27,7 @@ pub fn api_killed(world: &World) -> Result<Option<String>> {
         Ok(())
     })?;
     ensure!(world.info()?.digests == before.digests, "another model came back");
-    world.send(&world.first_batch()?.bodies()[..20])?;
+    world.send(&world.bodies(&world.first_batch()?)?[..20])?;
     let report = load.stop();
     let refused: Vec<_> = report
         .failures
@@ -50,10 +50,10 @@ pub fn mlflow_stopped(world: &World) -> Result<Option<String>> {
     let (head, before) = (world.person.head()?, world.info()?);
     world.engine.suspend(names::MLFLOW, true)?;
     let ended = (|| {
-        world.send(&world.first_batch()?.bodies()[..20])?;
+        world.send(&world.bodies(&world.first_batch()?)?[..20])?;
         world.engine.kill(names::INFERENCE_API)?;
         world.wait_for("the API without MLflow", NOTICE, || world.info())?;
-        world.add_batch(&world.first_batch()?.shifted([0.01; 4], 4, 77), "mlflow-stopped")?;
+        world.add_batch(&world.first_batch()?.moved(0.01, 4, 77), "mlflow-stopped")?;
         world.train(&[], &[])
     })();
     world.engine.suspend(names::MLFLOW, false)?;
@@ -85,7 +85,7 @@ pub fn mlflow_stopped(world: &World) -> Result<Option<String>> {
 
 pub fn full_disk(world: &World) -> Result<Option<String>> {
     let head = world.person.head()?;
-    world.add_batch(&world.first_batch()?.shifted([0.02; 4], 4, 78), "full-disk")?;
+    world.add_batch(&world.first_batch()?.moved(0.02, 4, 78), "full-disk")?;
 
     // A place where nothing can be written: a file stands where the folder should be.
     let wall = tempfile::NamedTempFile::new()?;
@@ -100,8 +100,16 @@ pub fn full_disk(world: &World) -> Result<Option<String>> {
     ensure!(world.person.head()? == head, "Git was touched");
 
     let folder = tempfile::tempdir()?;
+    let images = world.state.join("images");
+    let bytes: u64 = listing(&images)?.iter().map(|(_, bytes)| bytes).sum();
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=6m", "driftless-e2e"])
+        .args([
+            "-t",
+            "tmpfs",
+            "-o",
+            &format!("size={}k", bytes / 1024 + 1024),
+            "driftless-e2e",
+        ])
         .arg(folder.path())
         .output()
         .is_ok_and(|out| out.status.success());
@@ -137,7 +145,7 @@ pub fn full_disk(world: &World) -> Result<Option<String>> {
 fn fill_and_train(world: &World, disk: &Path) -> Result<()> {
     let layout = disk.join("images");
     copy(&world.state.join("images"), &layout)?;
-    let _ = std::fs::write(disk.join("ballast"), vec![0u8; 64 << 20]);
+    let _ = std::fs::write(disk.join("ballast"), vec![0u8; 4 << 20]);
     let before = listing(&layout)?;
     let run = world.train(
         &[],

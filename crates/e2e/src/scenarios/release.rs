@@ -70,7 +70,7 @@ pub fn cannot_start(world: &World) -> Result<Option<String>> {
         .1
         .to_owned();
 
-    let load = world.load(200.0, 4, world.first_batch()?.bodies())?;
+    let load = world.load(200.0, 4, world.bodies(&world.first_batch()?)?)?;
     // The trainer's image is a real image that is no server: started like the API, it ends at once.
     let bad = world.person.edit(
         &world.release_file(),

@@ -4,9 +4,6 @@ use crate::world::{NOTICE, ROLLOUT, RUN, World, expect_exit, result_of};
 use anyhow::{Context, Result, ensure};
 use contract::names::{self, exit};
 
-/// How far the instrument of the shifted world is off, by column.
-const SHIFT: [f64; 4] = [1.0, 2.0, 1.5, 0.5];
-
 pub fn nothing_new(world: &World) -> Result<Option<String>> {
     let (head, versions) = (world.person.head()?, world.versions()?.len());
     let run = world.train(&[], &[])?;
@@ -56,8 +53,8 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
     let (head, before) = (world.person.head()?, world.info()?);
     world.lives.borrow_mut().push(world.life()?);
     let normal = world.first_batch()?;
-    let shifted = normal.shifted(SHIFT, 4, 1);
-    world.send(&normal.bodies())?;
+    let shifted = normal.shifted(4, 1);
+    world.send(&world.bodies(&normal)?)?;
     let status = world.drift()?;
     ensure!(
         status["drift_detected"] == false,
@@ -70,7 +67,7 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
         "the monitor said: {check}"
     );
 
-    world.send(&shifted.bodies()[..150])?;
+    world.send(&world.bodies(&shifted)?[..150])?;
     let status = world.drift()?;
     ensure!(
         status["drift_detected"] == true,
@@ -85,7 +82,7 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
         .into_iter()
         .map(|run| run.id)
         .collect();
-    let load = world.load(1000.0, 8, shifted.bodies())?;
+    let load = world.load(1000.0, 8, world.bodies(&shifted)?)?;
     let check = wait_monitor(world)?;
     ensure!(
         check.contains("Drift detected! Triggering retrain pipeline..."),
@@ -135,7 +132,7 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
         "the same model is live"
     );
 
-    world.send(&shifted.bodies()[..150])?;
+    world.send(&world.bodies(&shifted)?[..150])?;
     let status = world.drift()?;
     ensure!(
         status["drift_detected"] == false,

@@ -14,7 +14,7 @@ pub fn killed_after_each_step(world: &World) -> Result<Option<String>> {
         let (head, versions) = (world.person.head()?, world.versions()?.len());
         let salt = 100 + index as u64;
         world.add_batch(
-            &world.first_batch()?.shifted([0.03; 4], 4, salt),
+            &world.first_batch()?.moved(0.03, 4, salt),
             &format!("killed-{step}"),
         )?;
         let run = world.train(&[], &[("DRIFTLESS_EXIT_AFTER", step)])?;
@@ -55,7 +55,7 @@ pub fn two_racing(world: &World) -> Result<Option<String>> {
     // They overlap by all but some milliseconds; three rounds make sure that one was a real race.
     for round in 0..3 {
         let head = world.person.head()?;
-        world.add_batch(&world.first_batch()?.shifted([0.04; 4], 4, 300 + round), "race")?;
+        world.add_batch(&world.first_batch()?.moved(0.04, 4, 300 + round), "race")?;
         let folder = tempfile::tempdir()?;
         let id = world.start_training(&["--seed", "1"], &[])?;
         let theirs = world.persons_trainer(folder.path(), &["--seed", "2"])?;
