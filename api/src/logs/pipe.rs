@@ -21,7 +21,7 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 /// Lines dropped since the process started.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// See [`DROPPED`].
+/// How many lines were dropped since the process started.
 pub fn dropped() -> u64 {
     DROPPED.load(Relaxed)
 }

@@ -1,6 +1,6 @@
 //! ONNX-ML tree ensembles: written deterministically, read strictly, evaluated fast.
 //!
-//! Pure: bytes in, values out. [`TreeEnsemble`] is the plain form that a trainer fills, [`write`]
+//! Pure: bytes in, values out. [`TreeEnsemble`] is the plain form that a trainer fills, [`write()`]
 //! turns it into an ONNX model, and [`Model`] is the compiled form that answers rows.
 //!
 //! The graph (the only one that [`Model::read`] accepts):
