@@ -5,8 +5,8 @@
 mod story;
 mod timeline;
 
-pub use traffic::Batch;
 pub use timeline::{Life, Timeline};
+pub use traffic::Batch;
 
 use crate::{
     ctx::Ctx,

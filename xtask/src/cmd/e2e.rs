@@ -26,7 +26,12 @@ pub fn command(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
         build(ctx)?;
         return scenarios(ctx, &flags.rest);
     }
-    let _alone = alone(ctx)?;
+    // The world is one, so two runs at once would take it from each other.
+    let _alone = up::exclusive(
+        ctx,
+        &ctx.target.join("e2e/lock"),
+        "have the end-to-end world alone",
+    )?;
     // What an earlier run left behind would change what the scenarios find.
     down::command(ctx, &DownFlags { purge: true })?;
     up::run(ctx, &UpFlags::default())?;
@@ -45,16 +50,6 @@ pub fn command(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
         return result;
     }
     down::command(ctx, &DownFlags { purge: true })
-}
-
-/// The world is one, so two runs at once would take it from each other.
-fn alone(ctx: &Ctx) -> Outcome<crate::exec::Lock> {
-    let attempted = "have the end-to-end world alone";
-    match ctx.exec.lock(&ctx.target.join("e2e/lock")) {
-        Ok(Some(lock)) => Ok(lock),
-        Ok(None) => Err(Failure::new(Id::StateInUse, attempted).because("another cargo xtask e2e runs now")),
-        Err(error) => Err(Failure::new(Id::StateUnwritable, attempted).because(error)),
-    }
 }
 
 fn build(ctx: &Ctx) -> Outcome<()> {

@@ -12,7 +12,7 @@ use crate::{
     flags::UpFlags,
     step::{self, Step, nothing_to_verify},
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 pub use ending::{Ending, text as ending_text};
 
@@ -175,12 +175,29 @@ pub fn lock(ctx: &Ctx) -> Outcome<crate::exec::Lock> {
             0o644,
         )?;
     }
-    match ctx.exec.lock(&ctx.state.join("xtask.lock")) {
-        Ok(Some(lock)) => Ok(lock),
-        Ok(None) => {
-            Err(Failure::new(Id::StateInUse, attempted).because("another cargo xtask works on it now"))
+    exclusive(ctx, &ctx.state.join("xtask.lock"), &attempted)
+}
+
+/// Holds a lock file. Waits for a moment: a program that is just being started has a copy of every
+/// open file until it runs, and with it of a lock that was given back.
+///
+/// # Errors
+/// `state-in-use`, `state-unwritable`.
+pub fn exclusive(ctx: &Ctx, path: &Path, attempted: &str) -> Outcome<crate::exec::Lock> {
+    let patience = step::Deadline::after(Duration::from_secs(1));
+    loop {
+        match ctx.exec.lock(path) {
+            Ok(Some(lock)) => return Ok(lock),
+            Ok(None) if patience.left().is_zero() => {
+                return Err(
+                    Failure::new(Id::StateInUse, attempted).because("another cargo xtask works on it now")
+                );
+            }
+            Ok(None) => {
+                ctx.exec.pause("the lock is free", Duration::from_millis(20));
+            }
+            Err(error) => return Err(Failure::new(Id::StateUnwritable, attempted).because(error)),
         }
-        Err(error) => Err(Failure::new(Id::StateUnwritable, attempted).because(error)),
     }
 }
 

@@ -72,7 +72,7 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["traffic"],
-        &["contract", "engine"],
+        &["engine", "tokio", "reqwest"],
         "load knows nothing of what it asks",
     ),
 ];

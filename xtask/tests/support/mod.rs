@@ -255,3 +255,15 @@ pub fn promote(bare: &Path, version: u64, commit: &str) -> String {
     git(work.path(), &["push", "--quiet", "origin", "HEAD:main"]);
     git(work.path(), &["rev-parse", "HEAD"])
 }
+
+/// A world that is up, for another executor.
+pub fn running(clone: &Clone) -> Fake {
+    xtask::cmd::up::command(
+        &clone.ctx(Arc::new(clone.world())),
+        &xtask::flags::UpFlags::default(),
+    )
+    .unwrap();
+    let world = clone.world();
+    world.engine_handle().world().running = true;
+    world
+}
