@@ -175,6 +175,7 @@ impl World {
             ("BASE_IMAGE", "inference-api:base".to_owned()),
             ("DATA", self.data_place.display().to_string()),
             ("API_URL", self.api.clone()),
+            ("CODE_COMMIT", self.person.head()?),
             ("WORK_DIR", folder.display().to_string()),
             (
                 "DRIFTLESS_ENGINE_FILE",

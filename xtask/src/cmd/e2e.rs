@@ -2,11 +2,12 @@
 
 use crate::{
     cargo,
-    cmd::{down, up},
+    cmd::{demo, down, rollback, status, up},
     ctx::Ctx,
     exec::{Cmd, Show},
     failure::{Failure, Id, Outcome},
-    flags::{DownFlags, E2eFlags, UpFlags},
+    flags::{DownFlags, E2eFlags, RollbackFlags, UpFlags},
+    report::Ending,
 };
 use std::time::Duration;
 
@@ -36,7 +37,10 @@ pub fn command(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
     down::command(ctx, &DownFlags { purge: true })?;
     up::run(ctx, &UpFlags::default())?;
     build(ctx)?;
-    let result = scenarios(ctx, &flags.rest);
+    let result = scenarios(ctx, &flags.rest).and_then(|()| match flags.rest.is_empty() {
+        true => everyday(ctx),
+        false => Ok(()),
+    });
     if flags.keep || result.is_err() {
         ctx.report.say(format!(
             "kept     the world: cargo xtask status --state {} --port-offset {}",
@@ -50,6 +54,21 @@ pub fn command(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
         return result;
     }
     down::command(ctx, &DownFlags { purge: true })
+}
+
+/// The commands that the README names, in the world that the scenarios leave: what a newcomer types
+/// after `up` must work, and a second `up` must change nothing.
+fn everyday(ctx: &Ctx) -> Outcome<()> {
+    let before = ctx.report.lines().len();
+    up::run(ctx, &UpFlags::default())?;
+    let lines = ctx.report.lines();
+    if let Some(line) = lines[before..].iter().find(|line| line.ending == Ending::Done) {
+        return Err(Failure::new(Id::CheckFailed, "run `up` a second time")
+            .because(format!("step {} found something to do: {}", line.name, line.note)));
+    }
+    status::command(ctx)?;
+    demo::command(ctx)?;
+    rollback::command(ctx, &RollbackFlags::default())
 }
 
 fn build(ctx: &Ctx) -> Outcome<()> {
