@@ -8,7 +8,7 @@ use crate::{
     cargo, cmd,
     ctx::Ctx,
     failure::{Failure, Id, Outcome},
-    flags::{E2eFlags, RenderFlags, TestFlags},
+    flags::{E2eFlags, PassFlags, RenderFlags, TestFlags},
     report::{Ending, Line},
     step::{Deadline, Probe},
     venv::{self, Venv},
@@ -81,6 +81,13 @@ pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
             },
         )?;
         Checked::note("every overlay renders and fits its schema")
+    });
+    check("bench", &|| {
+        for name in ["drift", "serve", "forest"] {
+            let rest = vec![name.to_owned(), "--quick".to_owned()];
+            cmd::bench::command(ctx, &PassFlags { rest })?;
+        }
+        Checked::note("each benchmark runs (numbers of a quick run on a busy machine prove nothing)")
     });
     if flags.no_e2e {
         skipped.push("end-to-end scenarios: left out as asked (--no-e2e)".to_owned());
