@@ -134,7 +134,11 @@ pub fn verdict(run: &Run) -> Outcome<Value> {
 pub fn in_words(result: &Value) -> String {
     let text = |name: &str| result[name].as_str().map(str::to_owned);
     let mut words = vec![text("status").unwrap_or_else(|| "done".to_owned())];
-    if let Some(tag) = text("tag").or_else(|| text("image_tag")) {
+    if let Some(tag) = result["image"]["tag"]
+        .as_str()
+        .map(str::to_owned)
+        .or_else(|| text("tag"))
+    {
         words.push(tag);
     }
     if let Some(metrics) = result["metrics"].as_object() {
