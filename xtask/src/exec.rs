@@ -168,19 +168,26 @@ impl<T: Executor + ?Sized> Executor for std::sync::Arc<T> {
 pub struct Real;
 
 impl Real {
-    fn command(cmd: &Cmd) -> Command {
-        let mut command = Command::new(&cmd.program);
-        command.args(&cmd.args).stdin(Stdio::null());
+    /// xshell builds the command (arguments as a vector, environment, folder; never a shell's text);
+    /// std runs it, since xshell's own run knows neither deadlines nor progress.
+    fn command(cmd: &Cmd) -> Result<Command, ExecError> {
+        let shell = xshell::Shell::new().map_err(|error| ExecError::Io {
+            command: cmd.to_string(),
+            source: io::Error::other(error),
+        })?;
+        if let Some(dir) = &cmd.dir {
+            shell.change_dir(dir);
+        }
+        let mut built = shell.cmd(&cmd.program).args(&cmd.args);
         for (name, value) in cmd.env.iter().chain(&cmd.secret_env).chain(&cmd.shape) {
-            command.env(name, value);
+            built = built.env(name, value);
         }
         for name in &cmd.without_env {
-            command.env_remove(name);
+            built = built.env_remove(name);
         }
-        if let Some(dir) = &cmd.dir {
-            command.current_dir(dir);
-        }
-        command
+        let mut command = Command::from(built);
+        command.stdin(Stdio::null());
+        Ok(command)
     }
 
     fn spawn(cmd: &Cmd, command: &mut Command) -> Result<Child, ExecError> {
@@ -219,7 +226,7 @@ impl Executor for Real {
             command: cmd.to_string(),
             source,
         };
-        let mut command = Self::command(cmd);
+        let mut command = Self::command(cmd)?;
         match &cmd.show {
             Show::Captured => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
             Show::Progress => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
@@ -280,10 +287,10 @@ impl Executor for Real {
                         .collect(),
                     ..cmd.clone()
                 };
-                Self::command(&wrapped)
+                Self::command(&wrapped)?
             }
             None => {
-                let mut command = Self::command(cmd);
+                let mut command = Self::command(cmd)?;
                 command.process_group(0);
                 command
             }
