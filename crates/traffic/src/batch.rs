@@ -78,15 +78,20 @@ impl Batch {
         again
     }
 
-    /// The rows in an order in which any window of them looks like the whole.
+    /// The rows in an order in which any window of them looks like the whole: sorted by label and
+    /// size, then visited by steps of the golden ratio, which spread evenly over any stretch
+    /// (Weyl's equidistribution; a shuffled order would have one window in six look like drift).
     pub fn mixed(&self) -> Batch {
-        let mut mixed = self.clone();
-        // Fisher and Yates, always with the same draws.
-        let mut noise = Noise(7);
-        for last in (1..mixed.rows.len()).rev() {
-            mixed.rows.swap(last, (noise.bits() % (last as u64 + 1)) as usize);
-        }
-        mixed
+        let mut rows = self.rows.clone();
+        let size = |row: &(Vec<f64>, String)| row.0.iter().sum::<f64>();
+        rows.sort_by(|a, b| a.1.cmp(&b.1).then(size(a).total_cmp(&size(b))));
+        let count = rows.len();
+        let golden = (count as f64 * 0.618_033_988_749_895) as usize;
+        let stride = (golden.max(1)..)
+            .find(|stride| greatest_common_divisor(*stride, count) == 1)
+            .unwrap_or(1);
+        let rows = (0..count).map(|i| rows[i * stride % count].clone()).collect();
+        Batch { rows, ..self.clone() }
     }
 
     /// As CSV.
@@ -125,6 +130,14 @@ impl Batch {
             json!({ "features": features }).to_string()
         };
         Ok(self.rows.iter().map(body).collect())
+    }
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
     }
 }
 

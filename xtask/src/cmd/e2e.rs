@@ -2,11 +2,11 @@
 
 use crate::{
     cargo,
-    cmd::{demo, down, rollback, status, up},
+    cmd::{demo, down, rollback, status, train, up},
     ctx::Ctx,
     exec::{Cmd, Show},
     failure::{Failure, Id, Outcome},
-    flags::{DownFlags, E2eFlags, RollbackFlags, UpFlags},
+    flags::{DownFlags, E2eFlags, RollbackFlags, TrainFlags, UpFlags},
     report::Ending,
 };
 use std::time::Duration;
@@ -68,6 +68,11 @@ fn everyday(ctx: &Ctx) -> Outcome<()> {
     }
     status::command(ctx)?;
     demo::command(ctx)?;
+    let again = TrainFlags {
+        force: true,
+        ..TrainFlags::default()
+    };
+    train::command(ctx, &again)?;
     rollback::command(ctx, &RollbackFlags::default())
 }
 
