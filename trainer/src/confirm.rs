@@ -8,7 +8,7 @@ use crate::outcome::{Outcome, Status};
 use crate::{net, promote};
 use contract::ModelInfo;
 use contract::names::{ALIAS_CHAMPION, INFERENCE_API, exit};
-use engine::{Endpoint, Engine, EngineError, LocalEngine, Waited};
+use engine::{Endpoint, Engine, EngineClient, EngineError, Waited};
 use gitops::{Release, Repo};
 use serde_json::json;
 use std::path::Path;
@@ -22,11 +22,11 @@ const POLL: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn engine(file: &Path) -> Result<LocalEngine> {
+pub fn engine(file: &Path) -> Result<EngineClient> {
     let endpoint: Option<Endpoint> = crate::folder::read_json(file)?;
     let endpoint = endpoint
         .ok_or_else(|| anyhow::anyhow!("no engine has written {}: is it running?", file.display()))?;
-    Ok(LocalEngine::new(endpoint))
+    Ok(EngineClient::new(endpoint))
 }
 
 /// Waits and moves the alias.

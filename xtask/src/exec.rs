@@ -13,7 +13,7 @@ pub use fake::{Fake, FakeEngine};
 pub use http::{Answer, Request};
 pub use recording::Recording;
 
-use engine::{Engine, EngineError, LocalEngine};
+use engine::{Engine, EngineClient, EngineError};
 use std::{
     fs, io,
     io::{Read, Write},
@@ -344,11 +344,11 @@ impl Executor for Real {
     }
 
     fn engine(&self, state: &Path) -> Result<Box<dyn Engine>, EngineError> {
-        Ok(Box::new(LocalEngine::open(state)?))
+        Ok(Box::new(EngineClient::open(state)?))
     }
 
     fn stop_engine(&self, state: &Path) -> Result<(), EngineError> {
-        LocalEngine::open(state)?.shutdown()
+        EngineClient::open(state)?.shutdown()
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {

@@ -3,7 +3,7 @@
 use crate::{http::Http, person::Person};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use contract::{ModelInfo, names};
-use engine::{Engine, LocalEngine, Run, RunPhase, Waited};
+use engine::{Engine, EngineClient, Run, RunPhase, Waited};
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
@@ -45,7 +45,7 @@ impl World {
     /// The local engine's world in `state`.
     pub fn local(state: &Path) -> Result<World> {
         let state = std::path::absolute(state)?;
-        let engine: Box<dyn Engine> = Box::new(LocalEngine::open(&state)?);
+        let engine: Box<dyn Engine> = Box::new(EngineClient::open(&state)?);
         let person = Person::clone_of(&engine.git_url()?)?;
         let (api, mlflow) = (
             engine.address(names::INFERENCE_API)?,
@@ -179,7 +179,7 @@ impl World {
             ("WORK_DIR", folder.display().to_string()),
             (
                 "DRIFTLESS_ENGINE_FILE",
-                self.state.join(LocalEngine::ENDPOINT_FILE).display().to_string(),
+                self.state.join(EngineClient::ENDPOINT_FILE).display().to_string(),
             ),
         ];
         let mut command = Command::new(&program);

@@ -1,14 +1,15 @@
 //! The one trait between the loop and what runs it.
 //!
 //! Everything above (trainer, promotion, `status`, `demo`, `e2e`) is written against [`Engine`]
-//! and must not know which engine is below. The local engine (processes) is reached over
-//! loopback HTTP by [`LocalEngine`]; Kubernetes with Argo CD implements the same trait.
+//! and must not know which engine is below. [`EngineClient`] speaks to whatever listens on loopback:
+//! the local engine (processes), or the bridge to a cluster (crate `cluster`), which implements the
+//! same trait over Kubernetes and Argo CD.
 
-mod local;
+mod client;
 mod status;
 mod wait;
 
-pub use local::{Endpoint, LocalEngine};
+pub use client::{Endpoint, EngineClient};
 pub use status::{AppStatus, Condition, Health, NotHonoured, Replica, Run, RunPhase, Status, Sync};
 pub use wait::{Waited, wait_live, wait_run};
 
@@ -19,7 +20,7 @@ pub enum EngineError {
     #[error("the {engine} engine does not answer at {address}: {cause}")]
     Unreachable {
         /// Which engine.
-        engine: &'static str,
+        engine: String,
         /// Where it was looked for.
         address: String,
         /// Transport's words.
@@ -57,7 +58,9 @@ pub enum EngineError {
 /// and may be repeated.
 pub trait Engine {
     /// `local`, `minikube` or `cluster`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
+    /// The overlays that it makes true: a folder under `kustomize/overlays/`.
+    fn environment(&self) -> &str;
     /// Every application with sync, health and revision, in Argo CD's words.
     fn status(&self) -> Result<Status, EngineError>;
     /// Says that `main` may have moved; never needed for correctness, only for speed.
@@ -78,6 +81,12 @@ pub trait Engine {
     fn address(&self, app: &str) -> Result<String, EngineError>;
     /// Address of the Git repository whose `main` is live.
     fn git_url(&self) -> Result<String, EngineError>;
+    /// Names of the batches in the data place, in order.
+    fn data_names(&self) -> Result<Vec<String>, EngineError>;
+    /// Text of one batch.
+    fn data(&self, name: &str) -> Result<String, EngineError>;
+    /// Adds a batch whole or not at all; a name that is taken is refused.
+    fn add_data(&self, name: &str, text: &str) -> Result<(), EngineError>;
     /// For tests of the bad days: kills one replica of the application or the run, with SIGKILL.
     fn kill(&self, of: &str) -> Result<(), EngineError>;
     /// For tests of the bad days: stops the application (`true`) or starts it again (`false`).

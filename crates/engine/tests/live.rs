@@ -48,8 +48,20 @@ fn next<T: Clone>(left: &RefCell<Vec<T>>) -> T {
 }
 
 impl Engine for Script {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "script"
+    }
+    fn environment(&self) -> &str {
+        "script"
+    }
+    fn data_names(&self) -> Result<Vec<String>, EngineError> {
+        unreachable!("waiting reads no data")
+    }
+    fn data(&self, _: &str) -> Result<String, EngineError> {
+        unreachable!("waiting reads no data")
+    }
+    fn add_data(&self, _: &str, _: &str) -> Result<(), EngineError> {
+        unreachable!("waiting adds no data")
     }
     fn status(&self) -> Result<Status, EngineError> {
         let apps = vec![next(&self.states)];

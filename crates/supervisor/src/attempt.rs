@@ -8,7 +8,7 @@ use crate::{
     process::{self, Launch, Process},
     runs::Wish,
 };
-use engine::{LocalEngine, Run};
+use engine::{EngineClient, Run};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -38,7 +38,7 @@ impl Attempt {
     pub fn start(run: &Run, wish: &Wish, prepared: &Prepared, context: &mut Context) -> Result<Self, String> {
         let (stdout, stderr) = files(&context.home, run);
         let mut env = wish.env.clone();
-        let engine_file = context.home.join(LocalEngine::ENDPOINT_FILE);
+        let engine_file = context.home.join(EngineClient::ENDPOINT_FILE);
         env.insert(ENGINE_FILE.to_owned(), engine_file.display().to_string());
         let pod_name = format!("{}-{}", run.id, run.attempts);
         let request = Request {

@@ -1,7 +1,7 @@
 //! The state folder: one engine at a time, and how others find it.
 
 use crate::state::write_whole;
-use engine::{Endpoint, LocalEngine};
+use engine::{Endpoint, EngineClient};
 use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::{self, File, OpenOptions},
@@ -61,7 +61,7 @@ impl Home {
             .map_err(failed)?;
         // The kernel drops it with the process, however that ends.
         if !lock_soon(&lock, &path) {
-            let pid = LocalEngine::open(&path).ok().map(|engine| engine.endpoint().pid);
+            let pid = EngineClient::open(&path).ok().map(|engine| engine.endpoint().pid);
             return Err(HomeError::Taken { home: path, pid });
         }
         // Found now rather than when the first process has to be remembered.
@@ -88,12 +88,12 @@ impl Home {
             source,
         };
         let text = serde_json::to_vec_pretty(endpoint).map_err(|error| failed(error.into()))?;
-        write_whole(&self.path.join(LocalEngine::ENDPOINT_FILE), &text).map_err(failed)
+        write_whole(&self.path.join(EngineClient::ENDPOINT_FILE), &text).map_err(failed)
     }
 
     /// Takes that back.
     pub fn withdraw(&self) {
-        let _ = fs::remove_file(self.path.join(LocalEngine::ENDPOINT_FILE));
+        let _ = fs::remove_file(self.path.join(EngineClient::ENDPOINT_FILE));
     }
 }
 
@@ -104,7 +104,7 @@ fn lock_soon(lock: &File, home: &Path) -> bool {
         if flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             return true;
         }
-        if home.join(LocalEngine::ENDPOINT_FILE).exists() || Instant::now() >= deadline {
+        if home.join(EngineClient::ENDPOINT_FILE).exists() || Instant::now() >= deadline {
             return false;
         }
         std::thread::sleep(Duration::from_millis(10));
@@ -138,6 +138,8 @@ mod tests {
             token: random_hex(32).unwrap(),
             pid: 42,
             git_url: "file:///x".into(),
+            engine: "local".into(),
+            environment: "local".into(),
         };
         home.announce(&endpoint).unwrap();
         let file = folder.path().join("engine.json");

@@ -81,6 +81,8 @@ async fn serve(home: &Home, config: Config) -> anyhow::Result<()> {
         token: token.clone(),
         pid: std::process::id(),
         git_url: format!("file://{}", home.path.join("gitops.git").display()),
+        engine: "local".to_owned(),
+        environment: config.environment.clone(),
     };
     let supervisor = Supervisor::new(home, config, saved, sender.clone());
     let door = Door::new(listener, CONNECTIONS_MAX);

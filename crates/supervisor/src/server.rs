@@ -1,4 +1,4 @@
-//! The HTTP API on loopback: what `engine::LocalEngine` calls, and nothing else.
+//! The HTTP API on loopback: what `engine::EngineClient` calls, and nothing else.
 
 use crate::{context::Event, procfs};
 use axum::{

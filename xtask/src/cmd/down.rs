@@ -9,7 +9,7 @@ use crate::{
     step::{self, Acted, Deadline, Probe, Step, nothing_to_verify},
     wait::{self, Look},
 };
-use ::engine::LocalEngine;
+use ::engine::EngineClient;
 use std::{path::PathBuf, time::Duration};
 
 /// Stops; removes when asked.
@@ -56,7 +56,7 @@ fn finish(ctx: &Ctx) -> Outcome<()> {
 }
 
 fn endpoint_file(ctx: &Ctx) -> PathBuf {
-    ctx.state.join(LocalEngine::ENDPOINT_FILE)
+    ctx.state.join(EngineClient::ENDPOINT_FILE)
 }
 
 fn answers(ctx: &Ctx) -> bool {

@@ -104,7 +104,7 @@ fn memory(status: &Status) -> (u64, u64) {
 
 fn engine_memory(ctx: &Ctx) -> u64 {
     let endpoint = ctx
-        .read_text(&ctx.state.join(::engine::LocalEngine::ENDPOINT_FILE))
+        .read_text(&ctx.state.join(::engine::EngineClient::ENDPOINT_FILE))
         .unwrap_or_default();
     let Ok(endpoint) = serde_json::from_str::<::engine::Endpoint>(&endpoint) else {
         return 0;

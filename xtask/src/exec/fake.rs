@@ -208,7 +208,7 @@ impl Executor for Fake {
             Ok(Box::new(self.engine.clone()))
         } else {
             Err(EngineError::Unreachable {
-                engine: "local",
+                engine: "local".to_owned(),
                 address: "engine.json".to_owned(),
                 cause: "no such file".to_owned(),
             })
@@ -311,7 +311,10 @@ impl FakeEngine {
 }
 
 impl Engine for FakeEngine {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
+        "local"
+    }
+    fn environment(&self) -> &str {
         "local"
     }
     fn status(&self) -> Result<Status, EngineError> {
@@ -353,6 +356,15 @@ impl Engine for FakeEngine {
     }
     fn git_url(&self) -> Result<String, EngineError> {
         Ok(self.world().git_url.clone())
+    }
+    fn data_names(&self) -> Result<Vec<String>, EngineError> {
+        Ok(vec!["batch-0001.csv".to_owned()])
+    }
+    fn data(&self, name: &str) -> Result<String, EngineError> {
+        Err(Self::refused(name))
+    }
+    fn add_data(&self, name: &str, _: &str) -> Result<(), EngineError> {
+        Err(Self::refused(name))
     }
     fn kill(&self, of: &str) -> Result<(), EngineError> {
         Err(Self::refused(of))

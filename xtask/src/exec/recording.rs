@@ -164,7 +164,7 @@ impl Pretending {
         match &self.inner {
             Some(engine) => ask(engine.as_ref()),
             None => Err(EngineError::Unreachable {
-                engine: "local",
+                engine: "local".to_owned(),
                 address: "the state folder".to_owned(),
                 cause: "it would have been started by an earlier step".to_owned(),
             }),
@@ -173,8 +173,11 @@ impl Pretending {
 }
 
 impl Engine for Pretending {
-    fn name(&self) -> &'static str {
-        "local"
+    fn name(&self) -> &str {
+        self.inner.as_deref().map_or("local", Engine::name)
+    }
+    fn environment(&self) -> &str {
+        self.inner.as_deref().map_or("local", Engine::environment)
     }
     fn status(&self) -> Result<Status, EngineError> {
         self.look(|engine| engine.status())
@@ -219,6 +222,16 @@ impl Engine for Pretending {
     }
     fn git_url(&self) -> Result<String, EngineError> {
         self.look(|engine| engine.git_url())
+    }
+    fn data_names(&self) -> Result<Vec<String>, EngineError> {
+        self.look(|engine| engine.data_names())
+    }
+    fn data(&self, name: &str) -> Result<String, EngineError> {
+        self.look(|engine| engine.data(name))
+    }
+    fn add_data(&self, name: &str, _: &str) -> Result<(), EngineError> {
+        self.plan.add(format!("engine add the batch {name}"));
+        Ok(())
     }
     fn kill(&self, of: &str) -> Result<(), EngineError> {
         self.plan.add(format!("engine kill {of}"));

@@ -4,7 +4,7 @@
 pub mod load;
 pub mod repository;
 
-use engine::{AppStatus, Engine, Health, LocalEngine, Run, Status, Sync};
+use engine::{AppStatus, Engine, EngineClient, Health, Run, Status, Sync};
 use oci::{LayerFiles, Layout, image::ImageConfig};
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ pub struct World {
     pub home: PathBuf,
     pub offset: i32,
     engine: Option<Child>,
-    pub client: Option<LocalEngine>,
+    pub client: Option<EngineClient>,
 }
 
 impl World {
@@ -119,7 +119,7 @@ impl World {
         let pid = engine.id();
         self.engine = Some(engine);
         self.client = Some(until("the engine to answer", || {
-            let client = LocalEngine::open(&self.home)
+            let client = EngineClient::open(&self.home)
                 .ok()
                 .filter(|client| client.endpoint().pid == pid);
             client
@@ -128,7 +128,7 @@ impl World {
         }));
     }
 
-    pub fn engine(&self) -> &LocalEngine {
+    pub fn engine(&self) -> &EngineClient {
         self.client.as_ref().expect("started")
     }
 

@@ -1,10 +1,15 @@
-//! Client of the local engine: JSON over loopback HTTP with the token from `.driftless/engine.json`.
+//! Client of an engine on this machine: JSON over loopback HTTP with the token from `engine.json`.
+//! The local engine answers there, or the bridge to a cluster.
 
 use crate::{Engine, EngineError, Run, Status};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{fmt, path::Path, time::Duration};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-/// Where the local engine listens; `.driftless/engine.json`, mode 0600, written by the engine.
+/// Where an engine listens; `engine.json` in the state folder, mode 0600, written by the engine.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Base address, e.g. `http://127.0.0.1:41234`.
@@ -13,8 +18,18 @@ pub struct Endpoint {
     pub token: String,
     /// Process id of the engine.
     pub pid: u32,
-    /// The bare repository it follows.
+    /// The repository it follows.
     pub git_url: String,
+    /// `local`, `minikube` or `cluster`.
+    #[serde(default = "local")]
+    pub engine: String,
+    /// The overlays that it makes true.
+    #[serde(default = "local")]
+    pub environment: String,
+}
+
+fn local() -> String {
+    "local".to_owned()
 }
 
 impl fmt::Debug for Endpoint {
@@ -23,16 +38,21 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// The local engine, seen from outside.
+/// An engine, seen from outside.
 #[derive(Debug)]
-pub struct LocalEngine {
+pub struct EngineClient {
     endpoint: Endpoint,
     agent: ureq::Agent,
+    /// The data place, where it is a folder of this machine.
+    data: Option<PathBuf>,
 }
 
-impl LocalEngine {
+impl EngineClient {
     /// Name of the endpoint file inside the state directory.
     pub const ENDPOINT_FILE: &'static str = "engine.json";
+
+    /// The local engine's data place inside the state directory.
+    pub const DATA_FOLDER: &'static str = "data/iris";
 
     /// Reads the endpoint file in `state` (the `.driftless` folder). Does not connect.
     ///
@@ -41,13 +61,17 @@ impl LocalEngine {
     pub fn open(state: &Path) -> Result<Self, EngineError> {
         let path = state.join(Self::ENDPOINT_FILE);
         let unreachable = |cause: String| EngineError::Unreachable {
-            engine: "local",
+            engine: local(),
             address: path.display().to_string(),
             cause,
         };
         let text = std::fs::read_to_string(&path).map_err(|e| unreachable(e.to_string()))?;
-        let endpoint = serde_json::from_str(&text).map_err(|e| unreachable(e.to_string()))?;
-        Ok(Self::new(endpoint))
+        let endpoint: Endpoint = serde_json::from_str(&text).map_err(|e| unreachable(e.to_string()))?;
+        let data = (endpoint.engine == local()).then(|| state.join(Self::DATA_FOLDER));
+        Ok(EngineClient {
+            data,
+            ..Self::new(endpoint)
+        })
     }
 
     /// A client of a known endpoint.
@@ -56,9 +80,10 @@ impl LocalEngine {
             .timeout_global(Some(Duration::from_secs(10)))
             .http_status_as_error(false)
             .build();
-        LocalEngine {
+        EngineClient {
             endpoint,
             agent: config.into(),
+            data: None,
         }
     }
 
@@ -108,7 +133,7 @@ impl LocalEngine {
         sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<T, EngineError> {
         let mut response = sent.map_err(|e| EngineError::Unreachable {
-            engine: "local",
+            engine: self.endpoint.engine.clone(),
             address: self.endpoint.address.clone(),
             cause: e.to_string(),
         })?;
@@ -139,9 +164,13 @@ impl LocalEngine {
     }
 }
 
-impl Engine for LocalEngine {
-    fn name(&self) -> &'static str {
-        "local"
+impl Engine for EngineClient {
+    fn name(&self) -> &str {
+        &self.endpoint.engine
+    }
+
+    fn environment(&self) -> &str {
+        &self.endpoint.environment
     }
 
     fn status(&self) -> Result<Status, EngineError> {
@@ -190,6 +219,48 @@ impl Engine for LocalEngine {
         Ok(self.endpoint.git_url.clone())
     }
 
+    fn data_names(&self) -> Result<Vec<String>, EngineError> {
+        let Some(folder) = &self.data else {
+            return self.get("/v1/data");
+        };
+        let entries = fs::read_dir(folder).map_err(refused("list the data place"))?;
+        let mut names: Vec<String> = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.ends_with(".csv") && !name.starts_with('.'))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn data(&self, name: &str) -> Result<String, EngineError> {
+        let name = batch_name(name)?;
+        match &self.data {
+            Some(folder) => fs::read_to_string(folder.join(name)).map_err(refused(&format!("read {name}"))),
+            None => self.get(&format!("/v1/data/{name}")),
+        }
+    }
+
+    fn add_data(&self, name: &str, text: &str) -> Result<(), EngineError> {
+        let name = batch_name(name)?;
+        let Some(folder) = &self.data else {
+            let body = serde_json::json!({"name": name, "text": text});
+            return self.post("/v1/data", &body).map(|_: serde_json::Value| ());
+        };
+        let path = folder.join(name);
+        // Written aside, then renamed: a trainer reads all of it or nothing.
+        let aside = folder.join(format!(".{name}.{}", std::process::id()));
+        let written = fs::write(&aside, text).and_then(|()| match path.exists() {
+            true => Err(io::Error::new(io::ErrorKind::AlreadyExists, "the name is taken")),
+            false => fs::rename(&aside, &path),
+        });
+        if written.is_err() {
+            // Nothing half-written stays; the first error is the one to tell.
+            let _ = fs::remove_file(&aside);
+        }
+        written.map_err(refused(&format!("add {name}")))
+    }
+
     fn kill(&self, of: &str) -> Result<(), EngineError> {
         self.post(&format!("/v1/kill/{of}"), &serde_json::json!({}))
             .map(|_: serde_json::Value| ())
@@ -201,5 +272,27 @@ impl Engine for LocalEngine {
             &serde_json::json!({"suspended": suspended}),
         )
         .map(|_: serde_json::Value| ())
+    }
+}
+
+/// A batch is one file name: nothing in it may lead to another place. Kubernetes' rule for keys of a ConfigMap.
+fn batch_name(name: &str) -> Result<&str, EngineError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    let fits =
+        name.len() <= 200 && name.ends_with(".csv") && !name.starts_with('.') && name.bytes().all(plain);
+    match fits {
+        true => Ok(name),
+        false => Err(EngineError::Refused {
+            request: format!("batch {name:?}"),
+            message: "expected a file name of letters, digits, - _ . that ends in .csv".to_owned(),
+        }),
+    }
+}
+
+fn refused(request: &str) -> impl Fn(io::Error) -> EngineError {
+    let request = request.to_owned();
+    move |error| EngineError::Refused {
+        request: request.clone(),
+        message: error.to_string(),
     }
 }
