@@ -57,12 +57,9 @@ fn main_holds_the_clone_the_trainer_image_and_the_promotion() {
     let expected = "promote(local): inference-api m1-0a1b2c3\nbootstrap(local): trainer 111111111111\nfirst";
     assert_eq!(subjects, expected);
     let touched = git(&clone.bare(), &["show", "--format=", "--name-only", "main~1"]);
-    let release = |app| format!("kustomize/overlays/local/{app}/release/kustomization.yaml");
-    assert_eq!(
-        touched,
-        [release("drift-monitor"), release("training")].join("\n")
-    );
-    assert!(git(&clone.bare(), &["show", &format!("main:{}", release("training"))]).contains(DIGEST));
+    let component = "kustomize/overlays/local/training/release/image/kustomization.yaml";
+    assert_eq!(touched, component);
+    assert!(git(&clone.bare(), &["show", &format!("main:{component}")]).contains(DIGEST));
 }
 
 #[test]

@@ -104,15 +104,21 @@ impl Source {
             .find_tree(entry.id())
             .map_err(self.refused(format!("read {overlays}")))?;
         let mut apps = BTreeMap::new();
+        let mut borrowed = BTreeMap::new();
         // Whatever is not one application's own may be used by each of them.
         let mut shared: Vec<String> = Vec::new();
         for entry in &folder {
             let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-            let is_app = entry.kind() == Some(ObjectType::Tree)
-                && repository
-                    .find_tree(entry.id())
-                    .is_ok_and(|tree| tree.get_name("kustomization.yaml").is_some());
-            if is_app {
+            let kustomization = (entry.kind() == Some(ObjectType::Tree))
+                .then(|| repository.find_tree(entry.id()).ok())
+                .flatten()
+                .and_then(|tree| {
+                    repository
+                        .find_blob(tree.get_name("kustomization.yaml")?.id())
+                        .ok()
+                });
+            if let Some(file) = kustomization {
+                borrowed.insert(name.clone(), siblings(&String::from_utf8_lossy(file.content())));
                 apps.insert(name, entry.id().to_string());
             } else {
                 shared.push(format!("{name} {}", entry.id()));
@@ -124,7 +130,11 @@ impl Source {
             }
         }
         let shared = contract::sha256_hex(shared.join("\n").as_bytes());
-        for identity in apps.values_mut() {
+        let own = apps.clone();
+        for (name, identity) in &mut apps {
+            for sibling in borrowed[name].iter().filter_map(|sibling| own.get(sibling)) {
+                identity.push_str(sibling);
+            }
             identity.push_str(&shared);
         }
         Ok(Contents { apps })
@@ -157,6 +167,17 @@ impl Source {
             .and_then(|commit| commit.tree())
             .map_err(self.refused(format!("read commit {commit}")))
     }
+}
+
+/// Overlays beside it that a kustomization takes a part of: X of every `- ../X/...`.
+fn siblings(kustomization: &str) -> Vec<String> {
+    kustomization
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- ../"))
+        .filter_map(|path| path.split('/').next())
+        .filter(|name| *name != "..")
+        .map(str::to_owned)
+        .collect()
 }
 
 struct Export<'a> {
@@ -282,6 +303,11 @@ mod tests {
             ("kustomize/overlays/local/a/kustomization.yaml", "a", PLAIN),
             ("kustomize/overlays/local/b/kustomization.yaml", "b", PLAIN),
             (
+                "kustomize/overlays/local/c/kustomization.yaml",
+                "components:\n  - ../a/release",
+                PLAIN,
+            ),
+            (
                 "kustomize/overlays/local/notes/readme.md",
                 "not an application",
                 PLAIN,
@@ -290,7 +316,7 @@ mod tests {
         ]);
         assert_eq!(bare.source.head().unwrap(), base);
         let first = bare.source.contents(&base, "local").unwrap();
-        assert_eq!(first.apps.keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(first.apps.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
         let changed = |path: &str| {
             let commit = bare.commit(&[(path, path, PLAIN)]);
             bare.source.contents(&commit, "local").unwrap()
@@ -300,6 +326,7 @@ mod tests {
         let second = changed("kustomize/overlays/local/a/release/kustomization.yaml");
         assert_ne!(second.apps["a"], first.apps["a"]);
         assert_eq!(second.apps["b"], first.apps["b"]);
+        assert_ne!(second.apps["c"], first.apps["c"], "it takes a part of a");
         let third = changed("kustomize/components/c/kustomization.yaml");
         assert!(third.apps["a"] != second.apps["a"] && third.apps["b"] != second.apps["b"]);
         assert!(

@@ -11,7 +11,7 @@ use crate::{
     step::{self, Acted, Deadline, Probe, Step, looks_done, nothing_to_verify},
     tools,
 };
-use contract::names::{DRIFT_MONITOR, TRAINING};
+use contract::names::TRAINING;
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 
@@ -158,10 +158,10 @@ fn code_commit(ctx: &Ctx) -> Outcome<String> {
         .unwrap_or_else(|| "unknown".to_owned()))
 }
 
-/// Overlays whose `release` component names the trainer's image.
-fn component(ctx: &Ctx, app: &str) -> String {
+/// The component that names the trainer's image, for every overlay that runs it.
+fn component(ctx: &Ctx) -> String {
     format!(
-        "kustomize/overlays/{}/{app}/release/kustomization.yaml",
+        "kustomize/overlays/{}/{TRAINING}/release/image/kustomization.yaml",
         ctx.environment
     )
 }
@@ -190,22 +190,18 @@ pub fn probe(ctx: &Ctx) -> Outcome<Probe> {
     if !(index.contains(&packed.base) && index.contains(&packed.trainer)) {
         return Ok(Probe::Needed(format!("{} lacks them", ctx.short(&ctx.images()))));
     }
-    for app in [TRAINING, DRIFT_MONITOR] {
-        if !named(ctx, app, &packed.trainer)? {
-            return Ok(Probe::Needed(format!(
-                "main does not name the trainer's image for {app}"
-            )));
-        }
+    if !named(ctx, &packed.trainer)? {
+        return Ok(Probe::Needed("main does not name the trainer's image".to_owned()));
     }
     Ok(Probe::Done(format!("{BASE} and {TRAINER} as built")))
 }
 
-/// Whether `main` names the trainer's image for `app`; true where there is no repository yet.
-fn named(ctx: &Ctx, app: &str, digest: &str) -> Outcome<bool> {
+/// Whether `main` names the trainer's image; true where there is no repository yet.
+fn named(ctx: &Ctx, digest: &str) -> Outcome<bool> {
     if git::bare_head(ctx)?.is_none() {
         return Ok(true);
     }
-    let show = git::reads(&ctx.bare()).args(["show", &format!("{}:{}", git::MAIN, component(ctx, app))]);
+    let show = git::reads(&ctx.bare()).args(["show", &format!("{}:{}", git::MAIN, component(ctx))]);
     Ok(git::ask(ctx, &show)?.is_some_and(|text| text.contains(digest)))
 }
 
@@ -289,28 +285,26 @@ fn pack(
     }
 }
 
-/// The bootstrap commit: the overlays of training and drift check name the trainer's image by digest.
+/// The bootstrap commit: names the trainer's image by digest.
 fn name_trainer(ctx: &Ctx, digest: &str) -> Outcome<Option<String>> {
     if git::bare_head(ctx)?.is_none() && !ctx.exec.pretends() {
         return Ok(None);
     }
-    if !ctx.exec.pretends() && named(ctx, TRAINING, digest)? && named(ctx, DRIFT_MONITOR, digest)? {
+    if !ctx.exec.pretends() && named(ctx, digest)? {
         return Ok(None);
     }
     // Somebody may push in between; a push is never forced, so begin anew a few times.
     let mut last = None;
     for _ in 0..3 {
         let clone = git::Clone::of(ctx, &ctx.bare().display().to_string(), "trainer-image")?;
-        for app in [TRAINING, DRIFT_MONITOR] {
-            let file = component(ctx, app);
-            ctx.write(
-                Id::GitFailed,
-                &clone.dir().join(&file),
-                &release_component(digest),
-                0o644,
-            )?;
-            clone.must("commit the trainer's image", &["add", &file])?;
-        }
+        let file = component(ctx);
+        ctx.write(
+            Id::GitFailed,
+            &clone.dir().join(&file),
+            &release_component(digest),
+            0o644,
+        )?;
+        clone.must("commit the trainer's image", &["add", &file])?;
         let subject = format!("bootstrap({}): trainer {}", ctx.environment, short_digest(digest));
         clone.must(
             "commit the trainer's image",

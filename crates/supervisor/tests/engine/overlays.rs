@@ -41,13 +41,15 @@ fn files() -> BTreeMap<String, String> {
          metadata: {{name: inference-api}}\n      spec: {{template: {{metadata: {{annotations: {{driftless.dev/image-tag: \"m7-abcdef0\", \
          driftless.dev/image-digest: \"{API_DIGEST}\"}}}}}}}}\n"
     );
-    for (app, text) in [
-        ("inference-api", images("inference-api", API_DIGEST) + &patch),
-        ("training", images("trainer", TRAINER_DIGEST)),
-        ("drift-monitor", images("trainer", TRAINER_DIGEST)),
+    for (folder, text) in [
+        (
+            "inference-api/release",
+            images("inference-api", API_DIGEST) + &patch,
+        ),
+        ("training/release/image", images("trainer", TRAINER_DIGEST)),
     ] {
         files.insert(
-            format!("kustomize/overlays/local/{app}/release/kustomization.yaml"),
+            format!("kustomize/overlays/local/{folder}/kustomization.yaml"),
             text,
         );
     }
