@@ -2,6 +2,7 @@
 //! and runs this program on it. The scenarios do not know which engine is below.
 
 mod http;
+mod kubernetes;
 mod person;
 mod report;
 mod scenarios;
@@ -13,12 +14,24 @@ use std::{path::PathBuf, process::ExitCode};
 /// Runs the scenarios in order; each leaves the world as the next one expects it.
 #[derive(Parser)]
 struct Flags {
-    /// Which engine runs the world.
-    #[arg(long, default_value = "local")]
-    engine: String,
-    /// State directory of the local engine.
+    /// State directory of the engine.
     #[arg(long, default_value = ".driftless")]
     state: PathBuf,
+    /// Where a person's trainer finds images (default: the layout in the state directory).
+    #[arg(long, requires = "context")]
+    images: Option<String>,
+    /// What the cluster pulls them by.
+    #[arg(long, default_value = "")]
+    image_pull_name: String,
+    /// File of git's credential store, where pushing needs a login.
+    #[arg(long)]
+    git_credentials: Option<PathBuf>,
+    /// Context of kubectl: the world is a cluster.
+    #[arg(long)]
+    context: Option<String>,
+    /// The kubectl to use.
+    #[arg(long, default_value = "kubectl")]
+    kubectl: PathBuf,
     /// Only scenarios whose name contains this text (the first rollout is always checked).
     #[arg(long)]
     only: Option<String>,
@@ -35,18 +48,19 @@ fn main() -> ExitCode {
     let all = scenarios::all();
     if flags.list {
         for scenario in &all {
-            println!("{}: {}", scenario.name, scenario.promise);
+            println!("{}: {} ({})", scenario.name, scenario.promise, scenario.on);
         }
         return ExitCode::SUCCESS;
     }
-    if flags.engine != "local" {
-        eprintln!(
-            "e2e: engine {:?} is not built into this version; use --engine local",
-            flags.engine
-        );
-        return ExitCode::from(2);
-    }
-    let world = match world::World::local(&flags.state) {
+    let images = flags.images.map(|place| world::Images {
+        place,
+        pull: flags.image_pull_name,
+    });
+    let kubernetes = flags
+        .context
+        .map(|context| kubernetes::Kubernetes::new(flags.kubectl, context));
+    let credentials = flags.git_credentials.as_deref();
+    let world = match world::World::open(&flags.state, images, credentials, kubernetes) {
         Ok(world) => world,
         Err(error) => {
             eprintln!("e2e: no world to test in {}: {error:#}", flags.state.display());

@@ -7,19 +7,31 @@ use tempfile::TempDir;
 /// A clone of its own.
 pub struct Person {
     folder: TempDir,
+    /// User and token, where pushing needs them.
+    pub login: Option<(String, String)>,
 }
 
 impl Person {
-    /// Clones `main`.
-    pub fn clone_of(url: &str) -> Result<Person> {
+    /// Clones `main`. `credentials` is a file of git's `store` helper.
+    pub fn clone_of(url: &str, credentials: Option<&Path>) -> Result<Person> {
         let folder = TempDir::new()?;
         git(folder.path(), &["clone", "--quiet", "--branch", "main", url, "."])?;
+        let mut login = None;
+        if let Some(file) = credentials {
+            let file = std::path::absolute(file)?;
+            let helper = format!("store --file={}", file.display());
+            git(folder.path(), &["config", "credential.helper", &helper])?;
+            let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+            login = Some(
+                login_in(&text, url).with_context(|| format!("no login for {url} in {}", file.display()))?,
+            );
+        }
         git(folder.path(), &["config", "user.name", "A Person"])?;
         git(
             folder.path(),
             &["config", "user.email", "person@driftless.invalid"],
         )?;
-        Ok(Person { folder })
+        Ok(Person { folder, login })
     }
 
     /// Fetches and returns the head of `main` (full hex).
@@ -34,6 +46,17 @@ impl Person {
         self.head()?;
         let text = self.git(&["log", "--format=%s", &format!("{from}..HEAD")])?;
         Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// The newest commit that touches a path.
+    pub fn last_touching(&self, path: &str) -> Result<String> {
+        self.head()?;
+        self.git(&["log", "--max-count=1", "--format=%H", "--", path])
+    }
+
+    /// Whole message of a commit.
+    pub fn message_of(&self, commit: &str) -> Result<String> {
+        self.git(&["log", "--max-count=1", "--format=%B", commit])
     }
 
     /// Paths that a commit touches.
@@ -77,8 +100,23 @@ impl Person {
     }
 }
 
+/// The login for `url` in a credential store: lines of `scheme://user:token@host[:port][/path]`.
+fn login_in(store: &str, url: &str) -> Option<(String, String)> {
+    let host = |url: &str| url.split("://").nth(1)?.split('/').next().map(str::to_owned);
+    let wanted = host(url)?;
+    store.lines().find_map(|line| {
+        let (login, at) = host(line)?
+            .rsplit_once('@')
+            .map(|(l, h)| (l.to_owned(), h.to_owned()))?;
+        let (name, token) = login.split_once(':')?;
+        (at == wanted).then(|| (name.to_owned(), token.to_owned()))
+    })
+}
+
 fn git(folder: &Path, args: &[&str]) -> Result<String> {
     let out = Command::new("git")
+        // A server that wants a login it was not given must not wait for somebody to type one.
+        .env("GIT_TERMINAL_PROMPT", "0")
         .current_dir(folder)
         .args(args)
         .output()

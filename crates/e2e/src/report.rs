@@ -22,6 +22,9 @@ pub struct Report {
 pub fn run(world: &World, all: &[Scenario], only: Option<&str>) -> Report {
     let mut results = Vec::new();
     for (index, scenario) in all.iter().enumerate() {
+        if !scenario.fits(world) {
+            continue;
+        }
         if index > 0 && only.is_some_and(|text| !scenario.name.contains(text)) {
             continue;
         }

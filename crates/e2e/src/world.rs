@@ -1,6 +1,6 @@
 //! What a scenario can reach: the engine, the repository, the addresses, the data place.
 
-use crate::{http::Http, person::Person};
+use crate::{http::Http, kubernetes::Kubernetes, person::Person};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use contract::{ModelInfo, names};
 use engine::{Engine, EngineClient, Run, RunPhase, Waited};
@@ -10,14 +10,39 @@ use std::{
     net::ToSocketAddrs,
     path::{Path, PathBuf},
     process::{Command, Output},
+    rc::Rc,
     time::{Duration, Instant},
 };
 use traffic::Batch;
 
-/// Longest wait for a rollout, a run, or a probe to notice something.
-pub const ROLLOUT: Duration = Duration::from_secs(40);
-pub const RUN: Duration = Duration::from_secs(90);
-pub const NOTICE: Duration = Duration::from_secs(20);
+/// Longest waits: for a rollout, a run, or a probe to notice something.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    pub rollout: Duration,
+    pub run: Duration,
+    pub notice: Duration,
+}
+
+impl Patience {
+    const fn seconds(rollout: u64, run: u64, notice: u64) -> Self {
+        Patience {
+            rollout: Duration::from_secs(rollout),
+            run: Duration::from_secs(run),
+            notice: Duration::from_secs(notice),
+        }
+    }
+    const LOCAL: Patience = Patience::seconds(40, 90, 20);
+    /// Pods are scheduled, images pulled, failed Jobs tried again after 10 and 20 s.
+    const CLUSTER: Patience = Patience::seconds(90, 240, 90);
+}
+
+/// Where images are, for a trainer that a person starts on this machine.
+pub struct Images {
+    /// As `IMAGE_REPOSITORY`.
+    pub place: String,
+    /// As `IMAGE_PULL_REPOSITORY`; empty when the two are one.
+    pub pull: String,
+}
 
 /// The running loop, seen from outside.
 pub struct World {
@@ -26,8 +51,11 @@ pub struct World {
     pub person: Person,
     pub api: String,
     pub mlflow: String,
-    pub data_place: PathBuf,
     pub state: PathBuf,
+    pub images: Images,
+    pub patience: Patience,
+    /// What only a cluster has, for the bad days of clusters.
+    pub kubernetes: Option<Rc<Kubernetes>>,
     /// What models answered in their first lives, in order: for the scenarios that bring them back.
     pub lives: RefCell<Vec<Life>>,
 }
@@ -42,11 +70,16 @@ pub struct Life {
 }
 
 impl World {
-    /// The local engine's world in `state`.
-    pub fn local(state: &Path) -> Result<World> {
+    /// The world whose engine was announced in `state`.
+    pub fn open(
+        state: &Path,
+        images: Option<Images>,
+        credentials: Option<&Path>,
+        kubernetes: Option<Kubernetes>,
+    ) -> Result<World> {
         let state = std::path::absolute(state)?;
         let engine: Box<dyn Engine> = Box::new(EngineClient::open(&state)?);
-        let person = Person::clone_of(&engine.git_url()?)?;
+        let person = Person::clone_of(&engine.git_url()?, credentials)?;
         let (api, mlflow) = (
             engine.address(names::INFERENCE_API)?,
             engine.address(names::MLFLOW)?,
@@ -57,10 +90,23 @@ impl World {
             person,
             api,
             mlflow,
-            data_place: state.join("data/iris"),
+            images: images.unwrap_or_else(|| Images {
+                place: format!("oci-layout:{}", state.join("images").display()),
+                pull: String::new(),
+            }),
+            patience: match kubernetes {
+                None => Patience::LOCAL,
+                Some(_) => Patience::CLUSTER,
+            },
+            kubernetes: kubernetes.map(Rc::new),
             state,
             lives: RefCell::default(),
         })
+    }
+
+    /// What only a cluster has; scenarios of processes never ask.
+    pub fn kubernetes(&self) -> Result<Rc<Kubernetes>> {
+        self.kubernetes.clone().context("this world is no cluster")
     }
 
     /// What is live, by every digest.
@@ -99,9 +145,9 @@ impl World {
 
     /// The batch every world starts with.
     pub fn first_batch(&self) -> Result<Batch> {
-        let path = self.data_place.join("batch-0001.csv");
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        Batch::parse(&text, "species").map_err(|error| anyhow!("{}: {error}", path.display()))
+        let name = "batch-0001.csv";
+        let text = self.engine.data(name)?;
+        Batch::parse(&text, "species").map_err(|error| anyhow!("{name}: {error}"))
     }
 
     /// `/predict` bodies of a batch, in an order in which any window looks like the whole.
@@ -113,15 +159,18 @@ impl World {
     }
 
     /// Adds a batch under the next free number.
-    pub fn add_batch(&self, batch: &Batch, what: &str) -> Result<PathBuf> {
-        let taken = std::fs::read_dir(&self.data_place)?.count();
-        let path = self.data_place.join(format!("batch-{:04}-{what}.csv", taken + 1));
-        ensure!(!path.exists(), "{} is there already", path.display());
-        // Written aside, then renamed: a trainer reads all of it or nothing.
-        let aside = path.with_extension("partial");
-        std::fs::write(&aside, batch.csv())?;
-        std::fs::rename(&aside, &path)?;
-        Ok(path)
+    pub fn add_batch(&self, batch: &Batch, what: &str) -> Result<()> {
+        let taken = self.engine.data_names()?.len();
+        let name = format!("batch-{:04}-{what}.csv", taken + 1);
+        Ok(self.engine.add_data(&name, &batch.csv())?)
+    }
+
+    /// The data place as a folder of this machine.
+    fn copy_data(&self, folder: &Path) -> Result<()> {
+        for name in self.engine.data_names()? {
+            std::fs::write(folder.join(&name), self.engine.data(&name)?)?;
+        }
+        Ok(())
     }
 
     /// Asks once, for every row given; errors are errors.
@@ -147,7 +196,17 @@ impl World {
     /// A retrain through the engine, to its end, whatever that is.
     pub fn train(&self, args: &[&str], env: &[(&str, &str)]) -> Result<Run> {
         let id = self.start_training(args, env)?;
-        Ok(engine::wait_run(self.engine.as_ref(), &id, RUN, |_| {})?)
+        self.wait_run(&id)
+    }
+
+    /// Waits for the end of a run, whatever that is.
+    pub fn wait_run(&self, id: &str) -> Result<Run> {
+        Ok(engine::wait_run(
+            self.engine.as_ref(),
+            id,
+            self.patience.run,
+            |_| {},
+        )?)
     }
 
     /// Starts a retrain.
@@ -164,16 +223,16 @@ impl World {
     /// this program; waits for its end.
     pub fn persons_trainer(&self, folder: &Path, args: &[&str]) -> Result<Output> {
         let program = std::env::current_exe()?.with_file_name("trainer");
+        let data = tempfile::tempdir()?;
+        self.copy_data(data.path())?;
         let places = [
             ("MLFLOW_TRACKING_URI", self.mlflow.clone()),
             ("GIT_URL", self.engine.git_url()?),
-            ("ENVIRONMENT", self.engine.name().to_owned()),
-            (
-                "IMAGE_REPOSITORY",
-                format!("oci-layout:{}", self.state.join("images").display()),
-            ),
+            ("ENVIRONMENT", self.engine.environment().to_owned()),
+            ("IMAGE_REPOSITORY", self.images.place.clone()),
+            ("IMAGE_PULL_REPOSITORY", self.images.pull.clone()),
             ("BASE_IMAGE", "inference-api:base".to_owned()),
-            ("DATA", self.data_place.display().to_string()),
+            ("DATA", data.path().display().to_string()),
             ("API_URL", self.api.clone()),
             ("CODE_COMMIT", self.person.head()?),
             ("WORK_DIR", folder.display().to_string()),
@@ -184,12 +243,20 @@ impl World {
         ];
         let mut command = Command::new(&program);
         command.arg("run").args(args).envs(places);
+        if let Some((name, token)) = &self.person.login {
+            command.env("GIT_USERNAME", name).env("GIT_TOKEN", token);
+        }
         command.output().with_context(|| program.display().to_string())
     }
 
     /// Waits until exactly `commit` is live.
     pub fn wait_live(&self, commit: &str) -> Result<Duration> {
-        match engine::wait_live(self.engine.as_ref(), names::INFERENCE_API, commit, ROLLOUT)? {
+        match engine::wait_live(
+            self.engine.as_ref(),
+            names::INFERENCE_API,
+            commit,
+            self.patience.rollout,
+        )? {
             Waited::Live(after) => Ok(after),
             Waited::Degraded(why) => bail!("release {commit} is degraded: {why}"),
         }
@@ -258,7 +325,7 @@ impl World {
 
     /// Path of the release file in the repository.
     pub fn release_file(&self) -> String {
-        names::release_file(self.engine.name())
+        names::release_file(self.engine.environment())
     }
 
     /// State and last log lines, for a failure's report.

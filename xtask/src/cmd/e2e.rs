@@ -86,7 +86,7 @@ fn build(ctx: &Ctx) -> Outcome<()> {
 
 fn scenarios(ctx: &Ctx, rest: &[String]) -> Outcome<()> {
     let mut cmd = Cmd::changes(ctx.binary("e2e").display().to_string())
-        .args(["--engine", "local", "--state"])
+        .args(["--state"])
         .path(&ctx.state)
         .args(rest)
         .env(

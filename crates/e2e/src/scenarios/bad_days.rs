@@ -1,6 +1,6 @@
 //! Things that break while nobody looks.
 
-use crate::world::{NOTICE, World, expect_exit};
+use crate::world::{World, expect_exit};
 use anyhow::{Context, Result, ensure};
 use contract::names::{self, exit};
 use std::{path::Path, process::Command};
@@ -9,26 +9,36 @@ use traffic::FailureKind;
 pub fn api_killed(world: &World) -> Result<Option<String>> {
     let before = world.info()?;
     let load = world.load(200.0, 4, world.bodies(&world.first_batch()?)?)?;
-    let restarts = |world: &World| -> Result<u32> {
+    // A process comes back with one restart more, a deleted pod as another pod.
+    let replicas = |world: &World| -> Result<Vec<(String, u32)>> {
         let status = world.engine.status()?;
         let app = status.app(names::INFERENCE_API).context("gone")?.clone();
         ensure!(
-            app.replicas.len() == app.replicas_wanted as usize,
+            app.replicas.len() == app.replicas_wanted as usize && !app.replicas.is_empty(),
             "{}",
             app.summary()
         );
         ensure!(app.replicas.iter().all(|r| r.ready), "{}", app.summary());
-        Ok(app.replicas.iter().map(|r| r.restarts).sum())
+        Ok(app.replicas.into_iter().map(|r| (r.name, r.restarts)).collect())
     };
-    let had = world.wait_for("one set of replicas", NOTICE, || restarts(world))?;
+    let had = world.wait_for("one set of replicas", world.patience.notice, || replicas(world))?;
     world.engine.kill(names::INFERENCE_API)?;
-    world.wait_for("the restart", NOTICE, || {
-        ensure!(restarts(world)? > had, "no restart counted yet");
+    world.wait_for("the restart", world.patience.notice, || {
+        ensure!(replicas(world)? != had, "no restart counted yet");
         Ok(())
     })?;
     ensure!(world.info()?.digests == before.digests, "another model came back");
     world.send(&world.bodies(&world.first_batch()?)?[..20])?;
     let report = load.stop();
+    match world.kubernetes {
+        None => no_connection_refused(&report)?,
+        // The sockets die with the pod, and it takes a moment until nothing is sent there any more.
+        Some(_) => over_soon(&report)?,
+    }
+    Ok(None)
+}
+
+fn no_connection_refused(report: &traffic::Report) -> Result<()> {
     let refused: Vec<_> = report
         .failures
         .iter()
@@ -43,7 +53,23 @@ pub fn api_killed(world: &World) -> Result<Option<String>> {
         report.sent,
         report.failures
     );
-    Ok(None)
+    Ok(())
+}
+
+fn over_soon(report: &traffic::Report) -> Result<()> {
+    let (first, last) = (report.failures.first(), report.failures.last());
+    let seconds = last.map_or(0.0, |f| f.at_s) - first.map_or(0.0, |f| f.at_s);
+    eprintln!(
+        "    {} of {} requests failed, within {seconds:.1} s",
+        report.failed, report.sent
+    );
+    ensure!(
+        seconds <= 10.0 && report.failed < report.sent / 2,
+        "{} of {} requests failed over {seconds:.1} s",
+        report.failed,
+        report.sent
+    );
+    Ok(())
 }
 
 pub fn mlflow_stopped(world: &World) -> Result<Option<String>> {
@@ -52,7 +78,7 @@ pub fn mlflow_stopped(world: &World) -> Result<Option<String>> {
     let ended = (|| {
         world.send(&world.bodies(&world.first_batch()?)?[..20])?;
         world.engine.kill(names::INFERENCE_API)?;
-        world.wait_for("the API without MLflow", NOTICE, || world.info())?;
+        world.wait_for("the API without MLflow", world.patience.notice, || world.info())?;
         world.add_batch(&world.first_batch()?.moved(0.01, 4, 77), "mlflow-stopped")?;
         world.train(&[], &[])
     })();
@@ -69,7 +95,7 @@ pub fn mlflow_stopped(world: &World) -> Result<Option<String>> {
         "something was released"
     );
 
-    world.wait_for("MLflow", NOTICE * 2, || {
+    world.wait_for("MLflow", world.patience.notice * 2, || {
         world.http.get_text(&format!("{}/health", world.mlflow))
     })?;
     let versions = world.versions()?.len();

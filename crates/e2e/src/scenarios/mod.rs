@@ -2,8 +2,11 @@
 
 mod bad_days;
 mod first;
+mod healing;
+mod outages;
 mod release;
 mod retrain;
+mod robot;
 mod trainers;
 
 use crate::world::World;
@@ -13,10 +16,65 @@ pub struct Scenario {
     pub name: &'static str,
     pub promise: &'static str,
     pub run: fn(&World) -> anyhow::Result<Option<String>>,
+    pub on: On,
+}
+
+/// Which worlds can have the bad day at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    Any,
+    /// Engines that run processes of this machine.
+    Processes,
+    /// Kubernetes.
+    Clusters,
+}
+
+impl std::fmt::Display for On {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            On::Any => "any engine",
+            On::Processes => "processes",
+            On::Clusters => "clusters",
+        })
+    }
+}
+
+impl Scenario {
+    /// Whether this world can have it.
+    pub fn fits(&self, world: &World) -> bool {
+        match self.on {
+            On::Any => true,
+            On::Processes => world.kubernetes.is_none(),
+            On::Clusters => world.kubernetes.is_some(),
+        }
+    }
+}
+
+/// Does something while `/predict` is asked at a fixed rate, and a second longer; what came of the requests.
+fn under_load(
+    world: &World,
+    rate_per_s: f64,
+    connections: usize,
+    what: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<traffic::Report> {
+    let load = world.load(rate_per_s, connections, world.bodies(&world.first_batch()?)?)?;
+    what()?;
+    let so_far = load.report().sent;
+    world.wait_for("another second of load", world.patience.notice, || {
+        anyhow::ensure!(
+            load.report().sent >= so_far + rate_per_s as u64,
+            "the load has stopped"
+        );
+        Ok(())
+    })?;
+    Ok(load.stop())
 }
 
 macro_rules! scenario {
     ($function:path, $promise:literal) => {
+        scenario!($function, $promise, On::Any)
+    };
+    ($function:path, $promise:literal, $on:expr) => {
         Scenario {
             name: {
                 const PATH: &str = stringify!($function);
@@ -28,6 +86,7 @@ macro_rules! scenario {
             },
             promise: $promise,
             run: $function,
+            on: $on,
         }
     };
 }
@@ -64,6 +123,31 @@ pub fn all() -> Vec<Scenario> {
             "an image that cannot start: Degraded, named, the old one serving"
         ),
         scenario!(
+            healing::manual_change_healed,
+            "what a person changes by hand is as in Git again, the first time within 5 s",
+            On::Clusters
+        ),
+        scenario!(
+            healing::scaled_under_load,
+            "2, 3, 2 replicas by commits under 500 requests/s with 0 failed",
+            On::Clusters
+        ),
+        scenario!(
+            healing::rollout_under_load,
+            "two rollouts under 500 requests/s with 0 failed",
+            On::Clusters
+        ),
+        scenario!(
+            robot::pushes_in_a_row,
+            "two pushes 20 ms apart, ten times: what is called live is what runs",
+            On::Clusters
+        ),
+        scenario!(
+            outages::controller_killed,
+            "Argo CD's controller killed as a sync begins: live in the end, and never called so before",
+            On::Clusters
+        ),
+        scenario!(
             bad_days::api_killed,
             "the API killed: back by itself, no connection refused"
         ),
@@ -73,7 +157,28 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario!(
             bad_days::full_disk,
-            "a full disk or a read-only layout: clear error, nothing half-written"
+            "a full disk or a read-only layout: clear error, nothing half-written",
+            On::Processes
+        ),
+        scenario!(
+            outages::git_down,
+            "the Git server down: serving goes on, the promotion waits and then succeeds",
+            On::Clusters
+        ),
+        scenario!(
+            outages::registry_down,
+            "the registry down: a clear error and nothing released; later it succeeds",
+            On::Clusters
+        ),
+        scenario!(
+            outages::mlflow_killed,
+            "MLflow killed in the middle of a registration: one version, one commit",
+            On::Clusters
+        ),
+        scenario!(
+            outages::wrong_token,
+            "a wrong Git token: named, never shown, nothing released",
+            On::Clusters
         ),
         scenario!(
             trainers::killed_after_each_step,
@@ -82,6 +187,21 @@ pub fn all() -> Vec<Scenario> {
         scenario!(
             trainers::two_racing,
             "two trainers racing: one promotes, the other says why not"
+        ),
+        scenario!(
+            healing::pods_restarted,
+            "all pods killed at once, Argo CD's and Git's too: everything live again as it was",
+            On::Clusters
+        ),
+        scenario!(
+            robot::policy_blocks,
+            "a pod that no policy lets through cannot reach MLflow",
+            On::Clusters
+        ),
+        scenario!(
+            robot::robot_reverts,
+            "a promoted image that cannot start: named in 15 s, taken back by the robot in 90 s, once",
+            On::Clusters
         ),
     ]
 }

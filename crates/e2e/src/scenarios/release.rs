@@ -1,6 +1,6 @@
 //! Releases that are taken back, and one that cannot start.
 
-use crate::world::{NOTICE, ROLLOUT, World};
+use crate::world::World;
 use anyhow::{Context, Result, bail, ensure};
 use contract::names;
 use engine::{Health, Sync, Waited};
@@ -77,7 +77,12 @@ pub fn cannot_start(world: &World) -> Result<Option<String>> {
         "Release an image that cannot serve",
         |text| text.replace(&image, &other),
     )?;
-    let why = match engine::wait_live(world.engine.as_ref(), names::INFERENCE_API, &bad, ROLLOUT)? {
+    let why = match engine::wait_live(
+        world.engine.as_ref(),
+        names::INFERENCE_API,
+        &bad,
+        world.patience.rollout,
+    )? {
         Waited::Degraded(why) => why,
         Waited::Live(_) => bail!("an image that cannot serve is called live"),
     };
@@ -109,7 +114,7 @@ pub fn cannot_start(world: &World) -> Result<Option<String>> {
         report.sent,
         report.failures
     );
-    world.wait_for("health", NOTICE, || {
+    world.wait_for("health", world.patience.notice, || {
         let status = world.engine.status()?;
         let app = status.app(names::INFERENCE_API).context("gone")?;
         ensure!(

@@ -1,6 +1,6 @@
 //! What a retrain does, and what it refuses to do.
 
-use crate::world::{NOTICE, ROLLOUT, RUN, World, expect_exit, result_of};
+use crate::world::{World, expect_exit, result_of};
 use anyhow::{Context, Result, ensure};
 use contract::names::{self, exit};
 
@@ -88,7 +88,7 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
         check.contains("Drift detected! Triggering retrain pipeline..."),
         "the monitor said: {check}"
     );
-    let id = world.wait_for("the retrain", NOTICE, || {
+    let id = world.wait_for("the retrain", world.patience.notice, || {
         let status = world.engine.status()?;
         let started = status
             .runs
@@ -96,12 +96,12 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
             .find(|r| r.template == names::TRAINING && !earlier.contains(&r.id));
         Ok(started.context("the monitor started no training run")?.id.clone())
     })?;
-    let run = engine::wait_run(world.engine.as_ref(), &id, RUN, |_| {})?;
+    let run = world.wait_run(&id)?;
     expect_exit(&run, 0)?;
     let commit = world.person.head()?;
     world.wait_live(&commit)?;
     let so_far = load.report().sent;
-    world.wait_for("a second of load on the new model", NOTICE, || {
+    world.wait_for("a second of load on the new model", world.patience.notice, || {
         ensure!(load.report().sent >= so_far + 1000, "the load has stopped");
         Ok(())
     })?;
@@ -120,7 +120,7 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
     let after = world.info()?;
     let tag = after.image_tag.clone().unwrap_or_default();
     ensure!(
-        subjects[0] == format!("promote({}): inference-api {tag}", world.engine.name()),
+        subjects[0] == format!("promote({}): inference-api {tag}", world.engine.environment()),
         "{subjects:?}"
     );
     ensure!(
@@ -138,7 +138,7 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
         status["drift_detected"] == false,
         "the shifted world is still called drift: {status}"
     );
-    world.wait_for("the champion alias", ROLLOUT, || {
+    world.wait_for("the champion alias", world.patience.rollout, || {
         ensure!(
             world.alias(names::ALIAS_CHAMPION)? == after.model_version,
             "the champion is another"
@@ -151,7 +151,7 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
 /// Runs the drift monitor once, as its schedule would, and returns what it said.
 fn wait_monitor(world: &World) -> Result<String> {
     let id = world.engine.start_run(names::DRIFT_MONITOR, &[], &[])?;
-    let run = engine::wait_run(world.engine.as_ref(), &id, NOTICE, |_| {})?;
+    let run = engine::wait_run(world.engine.as_ref(), &id, world.patience.notice, |_| {})?;
     expect_exit(&run, 0)?;
     Ok(format!("{}\n{}", run.log_tail.join("\n"), run.stdout))
 }

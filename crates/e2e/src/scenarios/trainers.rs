@@ -1,10 +1,12 @@
 //! Trainers that are killed, and trainers that race.
 
-use crate::world::{RUN, World, expect_exit};
+use crate::world::{World, expect_exit};
 use anyhow::{Result, ensure};
 use contract::names::{self, exit};
 use engine::RunPhase;
 
+/// Chances to see a race.
+const ROUNDS: u64 = 5;
 const STEPS: [&str; 7] = [
     "load", "train", "validate", "register", "package", "promote", "confirm",
 ];
@@ -17,14 +19,17 @@ pub fn killed_after_each_step(world: &World) -> Result<Option<String>> {
             &world.first_batch()?.moved(0.03, 4, salt),
             &format!("killed-{step}"),
         )?;
-        let run = world.train(&[], &[("DRIFTLESS_EXIT_AFTER", step)])?;
-        ensure!(
-            run.phase == RunPhase::Failed,
-            "killed after {step}, and yet it ended {:?}",
-            run.phase
-        );
+        // In a cluster the work folder goes with the pod, and a Job's next pod has only its name in common.
+        let nonce = format!("e2e-{step}");
+        let same = ("RUN_NONCE", nonce.as_str());
+        let again = match &world.kubernetes {
+            None => vec![],
+            Some(_) => vec![same],
+        };
+        let hook = [&[("DRIFTLESS_EXIT_AFTER", *step)], again.as_slice()].concat();
+        die(world, step, &hook)?;
 
-        let run = world.train(&[], &[])?;
+        let run = world.train(&[], &again)?;
         expect_exit(&run, 0)?;
         let (commits, made) = (
             world.person.subjects_since(&head)?,
@@ -49,17 +54,51 @@ pub fn killed_after_each_step(world: &World) -> Result<Option<String>> {
     Ok(None)
 }
 
+/// A run that ends in the hook's SIGKILL.
+fn die(world: &World, step: &str, env: &[(&str, &str)]) -> Result<()> {
+    let Some(kube) = &world.kubernetes else {
+        let run = world.train(&[], env)?;
+        ensure!(
+            run.phase == RunPhase::Failed,
+            "killed after {step}, and yet it ended {:?}",
+            run.phase
+        );
+        return Ok(());
+    };
+    let id = world.start_training(&[], env)?;
+    world.wait_for("the kill", world.patience.run, || {
+        let run = world.engine.run(&id)?;
+        ensure!(run.exit_code.is_some(), "it is {:?}", run.phase);
+        ensure!(
+            run.exit_code == Some(137),
+            "killed after {step}, and yet it ended with {:?}",
+            run.exit_code
+        );
+        Ok(())
+    })?;
+    // Its own next pods would run into the same hook.
+    kube.run(&["--namespace", "training", "delete", "job", &id])?;
+    Ok(())
+}
+
 /// A trainer in the engine, and one that a person starts in a second clone at the same moment.
 pub fn two_racing(world: &World) -> Result<Option<String>> {
     let mut outrun = false;
-    // They overlap by all but some milliseconds; three rounds make sure that one was a real race.
-    for round in 0..3 {
+    // They overlap by all but some milliseconds; the rounds make sure that one was a real race.
+    for round in 0..ROUNDS {
         let head = world.person.head()?;
         world.add_batch(&world.first_batch()?.moved(0.04, 4, 300 + round), "race")?;
         let folder = tempfile::tempdir()?;
         let id = world.start_training(&["--seed", "1"], &[])?;
+        if world.kubernetes.is_some() {
+            // A pod takes seconds to start; without this the person would always be first.
+            world.wait_for("the run's first line", world.patience.run, || {
+                ensure!(!world.engine.run(&id)?.log_tail.is_empty(), "nothing said yet");
+                Ok(())
+            })?;
+        }
         let theirs = world.persons_trainer(folder.path(), &["--seed", "2"])?;
-        let ours = engine::wait_run(world.engine.as_ref(), &id, RUN, |_| {})?;
+        let ours = world.wait_run(&id)?;
         let ended = [
             (ours.exit_code, ours.stdout.clone()),
             (
@@ -86,5 +125,5 @@ pub fn two_racing(world: &World) -> Result<Option<String>> {
             return Ok(None);
         }
     }
-    anyhow::bail!("in three rounds no trainer was outrun: they never raced")
+    anyhow::bail!("in {ROUNDS} rounds no trainer was outrun: they never raced")
 }
