@@ -1,0 +1,194 @@
+//! The commands of `driftless-cluster`: each prints one JSON object on standard output.
+
+use crate::{Error, Result};
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+/// What the bootstrap asks of a cluster, and the bridge that makes it an engine.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Flags {
+    /// Context of the kubeconfig (KUBECONFIG as usual); no other is ever touched
+    #[arg(long, value_name = "NAME", global = true)]
+    pub context: Option<String>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// See [`Flags`].
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Version, nodes, what this user may do, Argo CD, whose cluster it is
+    Inspect,
+    /// The bridge: speaks the local engine's protocol until it is told to end
+    Serve(Serve),
+    /// Waits for a condition
+    #[command(subcommand)]
+    Wait(Wait),
+    /// Makes the random Secrets of the Git server, only where they are absent
+    Secrets(Secrets),
+    /// Writes the robot's credentials for Git into the state folder
+    GitCredentials(GitCredentials),
+    /// The data place
+    #[command(subcommand)]
+    Data(Data),
+    /// What is wrong, in lines for people
+    Diagnose {
+        /// Namespaces to look into; all of ours where none is given
+        #[arg(long, value_name = "NS")]
+        namespace: Vec<String>,
+    },
+    /// Doctor after the fact: MLflow, DNS, RBAC and the registry, from inside
+    Check,
+}
+
+/// See [`Command::Serve`].
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// State folder: engine.json is written there
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Which engine this is
+    #[arg(long, value_parser = ["minikube", "cluster"])]
+    pub engine: String,
+    /// Folder under kustomize/overlays
+    #[arg(long, value_name = "ENV")]
+    pub environment: String,
+    /// Added to the forwarded ports
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port_offset: u16,
+    /// Address of a hosted repository; the Git server in the cluster where it is not given
+    #[arg(long, value_name = "URL")]
+    pub git_url: Option<String>,
+    /// Label selector of the Applications that are ours
+    #[arg(long, value_name = "LABEL", default_value = crate::cli::OURS)]
+    pub selector: String,
+    /// Namespace of Argo CD and its Applications
+    #[arg(long, value_name = "NS", default_value = "argocd")]
+    pub argocd_namespace: String,
+}
+
+/// The label on every Application of ours.
+pub const OURS: &str = "app.kubernetes.io/part-of=driftless";
+
+/// See [`Command::Wait`].
+#[derive(Debug, Subcommand)]
+pub enum Wait {
+    /// Until these CRDs are established
+    Crds {
+        /// E.g. applications.argoproj.io
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// Longest wait
+        #[arg(long, value_name = "S", default_value_t = 60)]
+        deadline: u64,
+    },
+    /// Until every Deployment and StatefulSet of a namespace is ready
+    Workloads {
+        /// Where
+        #[arg(long, value_name = "NS")]
+        namespace: String,
+        /// Longest wait
+        #[arg(long, value_name = "S", default_value_t = 180)]
+        deadline: u64,
+    },
+    /// Until Applications are live at a commit
+    Apps {
+        /// Which; all of ours where none is given
+        #[arg(long, value_name = "A,B", value_delimiter = ',')]
+        names: Vec<String>,
+        /// Commit, or `head` for the head of main
+        #[arg(long, value_name = "COMMIT", default_value = "head")]
+        revision: String,
+        /// Longest wait
+        #[arg(long, value_name = "S", default_value_t = 180)]
+        deadline: u64,
+        /// State folder of a bridge that runs; its answers are used
+        #[arg(long, value_name = "DIR")]
+        state: Option<PathBuf>,
+        /// Address of the repository, for `head`; that of the Applications where it is not given
+        #[arg(long, value_name = "URL")]
+        git_url: Option<String>,
+        /// Folder under kustomize/overlays
+        #[arg(long, value_name = "ENV", default_value = "minikube")]
+        environment: String,
+        /// Label selector of the Applications that are ours
+        #[arg(long, value_name = "LABEL", default_value = crate::cli::OURS)]
+        selector: String,
+    },
+    /// Until a Job is over
+    Job {
+        /// Where
+        #[arg(long, value_name = "NS")]
+        namespace: String,
+        /// Which
+        #[arg(long, value_name = "N")]
+        name: String,
+        /// Longest wait
+        #[arg(long, value_name = "S", default_value_t = 180)]
+        deadline: u64,
+    },
+}
+
+/// See [`Command::Secrets`].
+#[derive(Debug, Args)]
+pub struct Secrets {
+    /// Name of the Git server's administrator
+    #[arg(long, value_name = "U", default_value = "admin")]
+    pub git_username: String,
+    /// The robot's name and token come from GIT_USERNAME and GIT_TOKEN: the repository is hosted
+    #[arg(long)]
+    pub external_git: bool,
+}
+
+/// See [`Command::GitCredentials`].
+#[derive(Debug, Args)]
+pub struct GitCredentials {
+    /// State folder
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Address that the credentials are for; the bridge's where it is not given
+    #[arg(long, value_name = "URL")]
+    pub git_url: Option<String>,
+}
+
+/// See [`Command::Data`].
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// Adds a batch whole or not at all; the same text again is no error
+    Put {
+        /// Its name, e.g. batch-0001.csv
+        #[arg(long, value_name = "N")]
+        name: String,
+        /// The file with its text
+        #[arg(long, value_name = "F")]
+        file: PathBuf,
+    },
+}
+
+/// Carries out the command; its answer goes to standard output.
+pub fn run(flags: Flags) -> ExitCode {
+    match answer(flags) {
+        Ok(answer) => {
+            println!("{answer}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{}", error.to_json());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(flags: Flags) -> Result<Value> {
+    let context = flags.context.ok_or_else(|| {
+        Error::new(
+            crate::Kind::NoContext,
+            "--context NAME is needed: no other cluster is touched",
+        )
+    })?;
+    let _ = (crate::connect::client(&context), Duration::ZERO);
+    Err(Error::other("this command is not there yet"))
+}
