@@ -1,46 +1,57 @@
-//! The promotion's commit, built from trees: no work tree, and one path only.
+//! The robot's commits, built from trees: no work tree, and one path only.
 
-use crate::{Details, Error, Release};
+use crate::{Details, Error, Release, Repo};
 use contract::names::release_file;
 use git2::{Commit, FileMode, Oid, Repository, Signature, Time, Tree, build::TreeUpdateBuilder};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const AUTHOR: (&str, &str) = ("driftless trainer", "trainer@driftless.invalid");
+/// A reason with log lines in it may be long; history keeps it forever.
+const REASON_LINES: usize = 40;
+const REASON_COLUMNS: usize = 300;
+
+/// What one commit is to say and to write.
+pub(crate) struct Draft {
+    pub environment: String,
+    /// The release file's whole text.
+    pub text: Vec<u8>,
+    pub message: String,
+    /// Seconds since 1970.
+    pub time_s: i64,
+}
 
 /// Writes the commit on top of `parent`; no reference moves. Same arguments, same commit.
 pub(crate) fn build(
+    repo: &Repo,
     repository: &Repository,
     parent: &Commit<'_>,
-    release: &Release,
-    details: &Details,
-    time_s: i64,
-    address: &str,
+    draft: &Draft,
 ) -> Result<Oid, Error> {
-    let git = |error: git2::Error| Error::Git {
-        action: "build a commit for",
-        address: address.to_owned(),
-        reason: error.message().to_owned(),
-    };
-    let text = release.to_yaml()?;
-    let path = release_file(&release.environment);
+    let git = |error: git2::Error| repo.failed("build a commit for", &error);
+    let path = release_file(&draft.environment);
     let before = parent.tree().map_err(git)?;
-    let blob = repository.blob(text.as_bytes()).map_err(git)?;
+    let blob = repository.blob(&draft.text).map_err(git)?;
     let after = TreeUpdateBuilder::new()
         .upsert(path.as_str(), blob, FileMode::Blob)
         .create_updated(repository, &before)
         .and_then(|id| repository.find_tree(id))
         .map_err(git)?;
     guard(&touched(repository, &before, &after).map_err(git)?, &path)?;
-    let author = Signature::new(AUTHOR.0, AUTHOR.1, &Time::new(time_s, 0)).map_err(git)?;
+    let author = Signature::new(AUTHOR.0, AUTHOR.1, &Time::new(draft.time_s, 0)).map_err(git)?;
     repository
-        .commit(
-            None,
-            &author,
-            &author,
-            &message(release, details),
-            &after,
-            &[parent],
-        )
+        .commit(None, &author, &author, &draft.message, &after, &[parent])
         .map_err(git)
+}
+
+/// Whether the robot has made it.
+pub(crate) fn is_ours(commit: &Commit<'_>) -> bool {
+    commit.author().email_bytes() == AUTHOR.1.as_bytes()
+}
+
+pub(crate) fn now_s() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() as i64)
 }
 
 /// Every path that differs between two trees.
@@ -68,7 +79,9 @@ fn guard(touched: &[String], allowed: &str) -> Result<(), Error> {
     })
 }
 
-fn message(release: &Release, details: &Details) -> String {
+/// The message of the commit that promotes `release`.
+pub(crate) fn promotion(release: &Release, details: &Details) -> String {
+    let key = details.run_key.clone().map(|key| ("Run-Key", key));
     let mut trailers = vec![
         ("Run-Id", release.run_id.clone()),
         ("Model-Version", release.model_version.to_string()),
@@ -85,11 +98,40 @@ fn message(release: &Release, details: &Details) -> String {
         trailers.push(("Metrics", metrics.collect::<Vec<_>>().join(" ")));
     }
     trailers.push(("Code-Commit", release.code_commit.clone()));
+    trailers.extend(key);
     let lines: String = trailers
         .into_iter()
         .map(|(name, value)| format!("{name}: {value}\n"))
         .collect();
     format!("{}\n\n{lines}", release.subject())
+}
+
+/// The message of the commit that takes `release` back, which `promoted` had made live.
+pub(crate) fn withdrawal(release: &Release, promoted: Oid, reason: &str) -> String {
+    let plain = |line: &str| -> String {
+        let line: String = line.chars().filter(|c| !c.is_control()).collect();
+        // Git takes what follows a line of dashes for a patch, and finds no trailer after it.
+        let line = line.trim().trim_start_matches('-');
+        line.trim().chars().take(REASON_COLUMNS).collect()
+    };
+    let mut lines: Vec<String> = reason
+        .lines()
+        .map(plain)
+        .filter(|line| !line.is_empty())
+        .take(REASON_LINES)
+        .collect();
+    if lines.is_empty() {
+        lines.push("no reason was given".to_owned());
+    }
+    let first = lines[0].clone();
+    format!(
+        "revert({}): {} {}\n\n{}\n\n{}: {promoted}\nReason: {first}\n",
+        release.environment,
+        release.image,
+        release.tag,
+        lines.join("\n"),
+        crate::withdraw::REVERTS,
+    )
 }
 
 #[cfg(test)]

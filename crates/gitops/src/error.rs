@@ -51,6 +51,14 @@ pub enum Error {
         /// Commit that took it back.
         withdrawn: String,
     },
+    /// A person has made the release live: what the robot did not do it does not undo.
+    #[error("the release was made live by {author} with {commit}: not taken back")]
+    NotOurs {
+        /// Commit that made it live.
+        commit: String,
+        /// Who made that commit.
+        author: String,
+    },
     /// The branch kept moving.
     #[error("branch {branch} of {address} moved {attempts} times while pushing")]
     Contended {
@@ -86,5 +94,14 @@ pub enum Error {
         address: String,
         /// Git's or the network's answer.
         reason: String,
+        /// The server may answer otherwise later: it is down, or starts.
+        passing: bool,
     },
+}
+
+impl Error {
+    /// Whether the same call may succeed later with nothing mended.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Error::Git { passing: true, .. })
+    }
 }

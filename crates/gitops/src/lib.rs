@@ -4,12 +4,15 @@
 
 mod commit;
 mod error;
+mod patience;
 mod promote;
+mod push;
 mod release;
 mod remote;
 mod repo;
+mod withdraw;
 mod yaml;
 
 pub use error::{Error, ReleaseError};
 pub use release::Release;
-pub use repo::{Credentials, Details, LogEntry, Promoted, Repo};
+pub use repo::{Credentials, Details, LogEntry, Promoted, Repo, Withdrawn};

@@ -1,14 +1,17 @@
 //! The repository that an engine watches.
 
 use crate::{
-    Error, Release, ReleaseError, promote,
+    Error, Release, ReleaseError,
+    patience::Patience,
+    promote,
     release::check_environment,
     remote::{Remote, http::Http, local::Local},
+    withdraw,
 };
 use contract::names::release_file;
 use git2::{ErrorCode, Oid, Repository};
 use secrecy::SecretString;
-use std::{collections::BTreeMap, env, path::Path};
+use std::{collections::BTreeMap, env, path::Path, time::Duration};
 
 /// Who we are at an HTTP remote. Never printed.
 #[derive(Clone, Debug)]
@@ -34,6 +37,7 @@ impl Credentials {
 #[derive(Clone, Debug)]
 pub struct Repo {
     remote: Remote,
+    patience: Patience,
 }
 
 /// What a promotion did.
@@ -42,6 +46,15 @@ pub struct Promoted {
     /// The commit since which the release is live, full hex.
     pub commit: String,
     /// The release was live already; nothing was pushed.
+    pub already: bool,
+}
+
+/// What a withdrawal did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// The commit that took the release back, full hex.
+    pub commit: String,
+    /// It was there already; nothing was pushed.
     pub already: bool,
 }
 
@@ -54,6 +67,8 @@ pub struct Details {
     pub time_s: Option<i64>,
     /// Promote even though this very release was taken back before.
     pub again: bool,
+    /// For the `Run-Key` trailer: by it the run that made the commit knows it again.
+    pub run_key: Option<String>,
 }
 
 /// One commit of the branch.
@@ -113,7 +128,20 @@ impl Repo {
             }
             Some(_) => return Err(refused("expected file://, http://, https:// or a path")),
         };
-        Ok(Self { remote })
+        Ok(Self {
+            remote,
+            patience: Patience::none(),
+        })
+    }
+
+    /// Calls are made again while the server is down, until `deadline` has passed; `waiting` is told
+    /// why. A call that is made twice has no second effect.
+    #[must_use]
+    pub fn patient(self, deadline: Duration, waiting: fn(&Error)) -> Self {
+        Self {
+            patience: Patience { deadline, waiting },
+            ..self
+        }
     }
 
     /// The address, without credentials.
@@ -126,7 +154,7 @@ impl Repo {
     /// # Errors
     /// `Git`.
     pub fn head(&self) -> Result<String, Error> {
-        Ok(self.remote.head(&self.remote.repository()?)?.to_string())
+        self.at_head(|_, head| Ok(head.to_string()))
     }
 
     /// A file at a commit (`None`: at the head), `None` when it is not there.
@@ -134,9 +162,11 @@ impl Repo {
     /// # Errors
     /// `Git`.
     pub fn read(&self, commit: Option<&str>, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        let repository = self.remote.repository()?;
-        let commit = self.commit(&repository, commit)?;
-        self.file(&repository, commit, path)
+        self.patience.keep(|| {
+            let repository = self.remote.repository()?;
+            let commit = self.commit(&repository, commit)?;
+            self.file(&repository, commit, path)
+        })
     }
 
     /// The newest `limit` commits along first parents, newest first.
@@ -144,17 +174,17 @@ impl Repo {
     /// # Errors
     /// `Git`.
     pub fn log(&self, limit: usize) -> Result<Vec<LogEntry>, Error> {
-        let repository = self.remote.repository()?;
-        let head = self.remote.head(&repository)?;
-        let entries = || -> Result<Vec<LogEntry>, git2::Error> {
-            let mut walk = repository.revwalk()?;
-            walk.simplify_first_parent()?;
-            walk.push(head)?;
-            walk.take(limit)
-                .map(|id| entry(&repository.find_commit(id?)?))
-                .collect()
-        };
-        entries().map_err(|error| self.failed("read", &error))
+        self.at_head(|repository, head| {
+            let entries = || -> Result<Vec<LogEntry>, git2::Error> {
+                let mut walk = repository.revwalk()?;
+                walk.simplify_first_parent()?;
+                walk.push(head)?;
+                walk.take(limit)
+                    .map(|id| entry(&repository.find_commit(id?)?))
+                    .collect()
+            };
+            entries().map_err(|error| self.failed("read", &error))
+        })
     }
 
     /// The release at the head; `None` before the first promotion.
@@ -162,9 +192,7 @@ impl Repo {
     /// # Errors
     /// `Git`, or `Release` when the file is not one that this crate wrote.
     pub fn current(&self, environment: &str) -> Result<Option<Release>, Error> {
-        let repository = self.remote.repository()?;
-        let head = self.remote.head(&repository)?;
-        self.release_in(&repository, head, environment)
+        self.at_head(|repository, head| self.release_in(repository, head, environment))
     }
 
     /// The release at a commit.
@@ -172,9 +200,39 @@ impl Repo {
     /// # Errors
     /// As `current`.
     pub fn release_at(&self, commit: &str, environment: &str) -> Result<Option<Release>, Error> {
-        let repository = self.remote.repository()?;
-        let commit = self.commit(&repository, Some(commit))?;
-        self.release_in(&repository, commit, environment)
+        self.patience.keep(|| {
+            let repository = self.remote.repository()?;
+            let commit = self.commit(&repository, Some(commit))?;
+            self.release_in(&repository, commit, environment)
+        })
+    }
+
+    /// The release that a commit found: that of its first parent.
+    ///
+    /// # Errors
+    /// As `current`.
+    pub fn release_before(&self, commit: &str, environment: &str) -> Result<Option<Release>, Error> {
+        self.patience.keep(|| {
+            let repository = self.remote.repository()?;
+            let commit = self.commit(&repository, Some(commit))?;
+            let parent = repository
+                .find_commit(commit)
+                .map_err(|error| self.failed("read", &error))?
+                .parent_id(0);
+            match parent {
+                Ok(parent) => self.release_in(&repository, parent, environment),
+                // The first commit of all found nothing.
+                Err(_) => Ok(None),
+            }
+        })
+    }
+
+    /// The robot's commit that took back what `promoted` (full hex) had made live, if it has.
+    ///
+    /// # Errors
+    /// `Git`.
+    pub fn withdrawal(&self, promoted: &str, environment: &str) -> Result<Option<LogEntry>, Error> {
+        self.at_head(|repository, head| withdraw::of(self, repository, head, environment, promoted))
     }
 
     /// Makes `release` the live one by one commit, if the live image is still `expected_previous`
@@ -202,14 +260,21 @@ impl Repo {
         expected_previous: Option<&str>,
         details: &Details,
     ) -> Result<Promoted, Error> {
-        if release.environment != environment {
-            return Err(Error::Release(ReleaseError::Field {
-                field: "environment",
-                value: release.environment.clone(),
-                expected: "the environment that is promoted",
-            }));
-        }
-        promote::promote(self, release, expected_previous, details)
+        same_environment(environment, release)?;
+        self.patience
+            .keep(|| promote::promote(self, release, expected_previous, details))
+    }
+
+    /// Takes `release` back by one commit that restores what was released before it; only while it
+    /// is live, and only what the robot itself has promoted. Safe to repeat: a second call finds the
+    /// first one's commit.
+    ///
+    /// # Errors
+    /// `Outrun` when something else is live by now, `NotOurs` when a person has made it live,
+    /// `Contended`, `Release`, `Git`.
+    pub fn withdraw(&self, environment: &str, release: &Release, reason: &str) -> Result<Withdrawn, Error> {
+        same_environment(environment, release)?;
+        self.patience.keep(|| withdraw::withdraw(self, release, reason))
     }
 
     pub(crate) fn remote(&self) -> &Remote {
@@ -238,7 +303,17 @@ impl Repo {
             action,
             address: self.address().to_owned(),
             reason: error.message().to_owned(),
+            passing: false,
         }
+    }
+
+    /// Asks the remote for its head and makes the call there, patiently.
+    fn at_head<T>(&self, call: impl Fn(&Repository, Oid) -> Result<T, Error>) -> Result<T, Error> {
+        self.patience.keep(|| {
+            let repository = self.remote.repository()?;
+            let head = self.remote.head(&repository)?;
+            call(&repository, head)
+        })
     }
 
     /// A commit by full hex, fetched when it is not here yet; the head without one.
@@ -253,7 +328,12 @@ impl Repo {
         Ok(id)
     }
 
-    fn file(&self, repository: &Repository, commit: Oid, path: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn file(
+        &self,
+        repository: &Repository,
+        commit: Oid,
+        path: &str,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let read = || {
             let tree = repository.find_commit(commit)?.tree()?;
             match tree.get_path(path.as_ref()) {
@@ -266,7 +346,18 @@ impl Repo {
     }
 }
 
-fn entry(commit: &git2::Commit<'_>) -> Result<LogEntry, git2::Error> {
+fn same_environment(environment: &str, release: &Release) -> Result<(), ReleaseError> {
+    if release.environment == environment {
+        return Ok(());
+    }
+    Err(ReleaseError::Field {
+        field: "environment",
+        value: release.environment.clone(),
+        expected: "the environment that is meant",
+    })
+}
+
+pub(crate) fn entry(commit: &git2::Commit<'_>) -> Result<LogEntry, git2::Error> {
     let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
     let trailers = git2::message_trailers_strs(&message)?;
     Ok(LogEntry {

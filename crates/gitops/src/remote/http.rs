@@ -112,7 +112,7 @@ impl Http {
         let answer = self.send("push to", PUSH, &body)?;
         let mut stream = answer.into_body().into_with_config().limit(PACK_LIMIT).reader();
         let mut report = Vec::new();
-        while let Some(line) = pkt::read_line(&mut stream).map_err(|error| self.failed("push to", error))? {
+        while let Some(line) = pkt::read_line(&mut stream).map_err(|error| self.cut("push to", error))? {
             report.push(line);
         }
         if report.iter().any(|line| *line == format!("ok {REFERENCE}")) {
@@ -132,7 +132,7 @@ impl Http {
     }
 
     fn fetch(&self, repository: &Repository, head: Oid, capabilities: &str) -> Result<(), Error> {
-        let failed = |error: io::Error| self.failed("read", error);
+        let failed = |error: io::Error| self.cut("read", error);
         let offered = |name: &&str| capabilities.split(' ').any(|offer| offer == *name);
         if !offered(&"side-band-64k") {
             return Err(self.failed("read", "the server does not speak side-band-64k"));
@@ -174,9 +174,9 @@ impl Http {
         let answer = self
             .authorised(request)
             .call()
-            .map_err(|error| self.failed(action, error))?;
+            .map_err(|error| self.broken(action, error))?;
         let answer = self.checked(action, service, "advertisement", answer)?;
-        let failed = |error: io::Error| self.failed(action, error);
+        let failed = |error: io::Error| self.cut(action, error);
         let mut stream = answer.into_body().into_with_config().limit(PACK_LIMIT).reader();
         let mut found = Advertised {
             head: None,
@@ -206,7 +206,7 @@ impl Http {
         let answer = self
             .authorised(request)
             .send(body)
-            .map_err(|error| self.failed(action, error))?;
+            .map_err(|error| self.broken(action, error))?;
         self.checked(action, service, "result", answer)
     }
 
@@ -242,7 +242,8 @@ impl Http {
             300..=399 => format!("{status}: it has moved to {}", header("location")),
             _ => status.to_string(),
         };
-        Err(self.failed(action, reason))
+        let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
+        Err(self.judged(action, reason, passing))
     }
 
     fn failed(&self, action: &'static str, reason: impl ToString) -> Error {
@@ -250,8 +251,60 @@ impl Http {
             action,
             address: self.address.clone(),
             reason: reason.to_string(),
+            passing: false,
         }
     }
+
+    /// A failure on the way, which may be gone the next time.
+    fn broken(&self, action: &'static str, error: ureq::Error) -> Error {
+        let passing = is_passing(&error);
+        self.judged(action, error, passing)
+    }
+
+    fn cut(&self, action: &'static str, error: io::Error) -> Error {
+        let passing = is_passing_io(&error);
+        self.judged(action, error, passing)
+    }
+
+    fn judged(&self, action: &'static str, reason: impl ToString, passing: bool) -> Error {
+        Error::Git {
+            action,
+            address: self.address.clone(),
+            reason: reason.to_string(),
+            passing,
+        }
+    }
+}
+
+fn is_passing(error: &ureq::Error) -> bool {
+    use ureq::Error::{ConnectionFailed, HostNotFound, Io, Timeout};
+    match error {
+        // A Service's name is not known until its cluster's DNS is up.
+        ConnectionFailed | HostNotFound | Timeout(_) => true,
+        Io(error) => is_passing_io(error),
+        _ => false,
+    }
+}
+
+/// A server that goes away; not a certificate that is refused, which is an `io::Error` too.
+fn is_passing_io(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
+        NetworkUnreachable, NotConnected, TimedOut, UnexpectedEof, WouldBlock,
+    };
+    matches!(
+        error.kind(),
+        BrokenPipe
+            | ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | NetworkUnreachable
+            | NotConnected
+            | TimedOut
+            | UnexpectedEof
+            | WouldBlock
+    )
 }
 
 #[cfg(feature = "https")]

@@ -53,6 +53,7 @@ impl Local {
                 action: "read",
                 address: self.address.clone(),
                 reason: format!("it has no branch {BRANCH}"),
+                passing: false,
             }),
             Err(error) => Err(self.failed("read", &error)),
         }
@@ -89,6 +90,7 @@ impl Local {
             action,
             address: self.address.clone(),
             reason: error.message().to_owned(),
+            passing: false,
         }
     }
 }

@@ -17,6 +17,7 @@ fn details() -> Details {
         .into(),
         time_s: Some(1_700_000_000),
         again: false,
+        run_key: None,
     }
 }
 

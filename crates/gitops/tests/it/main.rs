@@ -8,3 +8,4 @@ mod oracle;
 mod race;
 mod server;
 mod text;
+mod withdraw;

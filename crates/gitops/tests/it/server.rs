@@ -15,7 +15,12 @@ pub const TOKEN: &str = "t0ken-of-the-robot";
 /// Serves the repositories below `root`; reading is free, writing needs the robot's token.
 /// Returns `http://127.0.0.1:<port>`. Runs until the process ends.
 pub fn start(root: &Path) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    start_at("127.0.0.1:0", root)
+}
+
+/// As `start`, at an address of the caller's.
+pub fn start_at(address: &str, root: &Path) -> String {
+    let listener = TcpListener::bind(address).unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let root = root.to_path_buf();
     std::thread::spawn(move || {
