@@ -4,6 +4,10 @@ use crate::Error;
 use secrecy::SecretString;
 use std::{env, fmt, net::IpAddr};
 
+/// Minikube's registry addon inside the cluster. It speaks nothing else, and its name leads nowhere
+/// but into the cluster that asks.
+const ADDON: &str = "registry.kube-system.svc.cluster.local";
+
 /// Who we are at a registry. Never printed.
 #[derive(Clone, Debug, Default)]
 pub enum Credentials {
@@ -104,12 +108,13 @@ impl Address {
             return Err(refused("oci-layout:/path, http(s)://host/path or host:port/path"));
         }
         let trusted = is_loopback(host)
+            || without_port(host) == ADDON
             || allowed
                 .iter()
                 .any(|name| name == host || name == without_port(host));
         if scheme == Some("http") && !trusted {
             return Err(refused(
-                "https, a loopback host, or a host listed in REGISTRY_PLAIN_HTTP",
+                "https, a loopback host, Minikube's registry addon, or a host listed in REGISTRY_PLAIN_HTTP",
             ));
         }
         Ok(Self {
@@ -166,10 +171,7 @@ mod tests {
 
     #[test]
     fn reads_addresses() {
-        let allowed = [
-            "registry.kube-system.svc.cluster.local".to_owned(),
-            "other:5001".to_owned(),
-        ];
+        let allowed = ["other:5001".to_owned()];
         for (text, shown, image) in [
             (
                 "http://127.0.0.1:5000/a/b",
@@ -188,6 +190,11 @@ mod tests {
                 "registry.kube-system.svc.cluster.local",
                 "http://registry.kube-system.svc.cluster.local",
                 "registry.kube-system.svc.cluster.local/n",
+            ),
+            (
+                "http://registry.kube-system.svc.cluster.local:80/a",
+                "http://registry.kube-system.svc.cluster.local:80/a",
+                "registry.kube-system.svc.cluster.local:80/a/n",
             ),
             ("http://other:5001/x", "http://other:5001/x", "other:5001/x/n"),
         ] {
@@ -208,6 +215,14 @@ mod tests {
         };
         says(&refusal("http://registry.example/a"), "REGISTRY_PLAIN_HTTP");
         says(&refusal("http://other:5002"), "REGISTRY_PLAIN_HTTP");
+        says(
+            &refusal("http://registry.kube-system.svc.cluster.local.example/a"),
+            "REGISTRY_PLAIN_HTTP",
+        );
+        says(
+            &refusal("http://registry.other.svc.cluster.local"),
+            "REGISTRY_PLAIN_HTTP",
+        );
         says(&refusal("ftp://x/y"), "oci-layout:");
         says(&refusal("images"), "oci-layout:");
         says(&refusal("localhost:5000/UPPER"), "lower-case");

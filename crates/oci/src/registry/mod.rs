@@ -24,6 +24,8 @@ const ACCEPTED: [&str; 4] = [MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX];
 /// thread they then occupy.
 pub struct Registry {
     address: Address,
+    /// The same registry as whoever runs the images reaches it.
+    pulled: Option<Address>,
     wire: Wire,
 }
 
@@ -36,12 +38,40 @@ impl Registry {
     pub fn open(address: &str, options: &RegistryOptions) -> Result<Self, Error> {
         let address = Address::parse(address, &options.plain_http)?;
         let wire = Wire::new(&address, &options.credentials)?;
-        Ok(Self { address, wire })
+        Ok(Self {
+            address,
+            pulled: None,
+            wire,
+        })
+    }
+
+    /// Manifests name the images below `name` instead (`host[:port][/path]`, no scheme, since it is
+    /// part of an image's name); empty changes nothing.
+    ///
+    /// # Errors
+    /// `Text`.
+    pub fn pulled_as(self, name: &str) -> Result<Self, Error> {
+        let pulled = match name {
+            "" => None,
+            name if name.contains("://") => {
+                return Err(Error::Text {
+                    text: name.to_owned(),
+                    expected: "host[:port][/path] without a scheme: it becomes part of an image's name",
+                });
+            }
+            name => Some(Address::parse(name, &[])?),
+        };
+        Ok(Self { pulled, ..self })
     }
 
     /// The image's repository; a name that already begins with this registry's is taken as it is.
     fn repository(&self, name: &str) -> Result<String, Error> {
-        let within = name.strip_prefix(&self.address.prefix("")).unwrap_or(name);
+        let ours = [Some(&self.address), self.pulled.as_ref()];
+        let within = ours
+            .into_iter()
+            .flatten()
+            .find_map(|address| name.strip_prefix(&address.prefix("")))
+            .unwrap_or(name);
         if within.is_empty() || within.contains(':') {
             return Err(Error::Text {
                 text: name.to_owned(),
@@ -88,7 +118,7 @@ impl ImageStore for Registry {
     }
 
     fn image_name(&self, name: &str) -> String {
-        self.address.prefix(name)
+        self.pulled.as_ref().unwrap_or(&self.address).prefix(name)
     }
 
     fn find(&self, reference: &str) -> Result<Option<Descriptor>, Error> {

@@ -26,7 +26,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(30);
 /// One call with all its retries; a large blob over a slow line.
 const CALL: Duration = Duration::from_secs(600);
-const ATTEMPTS: u32 = 4;
+/// Some six seconds in all: a registry's pod that is replaced is away for about as long.
+const ATTEMPTS: u32 = 6;
 const BACK_OFF: Duration = Duration::from_millis(200);
 const BLOB_LIMIT: usize = 2 << 30;
 

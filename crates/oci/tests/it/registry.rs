@@ -1,7 +1,9 @@
 //! A real registry (Debian's docker-registry) where there is one, and a faulty one of our own.
 
 use crate::common::{base, changes, model};
-use oci::{Credentials, Error, ImageStore, Layout, Registry, RegistryOptions, image, open_store};
+use oci::{
+    Credentials, Error, ImageStore, Layout, Registry, RegistryOptions, image, open_store, open_store_as,
+};
 use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
@@ -286,6 +288,41 @@ fn passing_faults_are_tried_again_and_lasting_ones_named() {
         failure.contains(&wrong[14..]),
         "an answer of another digest is refused: {failure}"
     );
+}
+
+#[test]
+fn written_by_one_name_and_pulled_by_another() {
+    let store = |pulled: &str| open_store_as(&faulty(0, r#"{"schemaVersion":2,"layers":[]}"#), pulled);
+    let two = store("localhost:5000/team").unwrap();
+    assert_eq!(
+        two.image_name("inference-api"),
+        "localhost:5000/team/inference-api"
+    );
+    assert!(two.address().starts_with("http://127.0.0.1:"));
+    // What a release file names is found at the address that is reached from here.
+    assert!(
+        two.find("localhost:5000/team/inference-api:base")
+            .unwrap()
+            .is_some()
+    );
+    assert!(two.find("inference-api:base").unwrap().is_some());
+    let one = store("").unwrap();
+    assert_eq!(
+        one.image_name("x"),
+        format!("{}/x", one.address().trim_start_matches("http://"))
+    );
+    for (pulled, part) in [
+        ("http://localhost:5000", "without a scheme"),
+        ("UPPER:5000/A", "lower-case"),
+        ("me:s3cret@host/x", "without credentials"),
+    ] {
+        let text = store(pulled).err().unwrap().to_string();
+        assert!(text.contains(part) && !text.contains("s3cret"), "{text}");
+    }
+    let text = open_store_as("oci-layout:/tmp/never-made", "localhost:5000")
+        .err()
+        .unwrap();
+    assert!(text.to_string().contains("layout is not pulled from"), "{text}");
 }
 
 #[test]
