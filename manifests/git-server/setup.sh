@@ -5,7 +5,7 @@ umask 077
 server=http://git-server:3000
 repository=driftless/driftless
 
-until curl -fsS -o /dev/null "$server/api/healthz"; do sleep 1; done
+until curl -fs -o /dev/null "$server/api/healthz"; do sleep 1; done
 
 # In files, not in arguments: whoever may list processes of the node sees arguments.
 netrc() { printf 'machine git-server\nlogin %s\npassword %s\n' "$1" "$2"; }

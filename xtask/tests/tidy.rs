@@ -103,6 +103,24 @@ fn yaml_that_is_applied() {
     breaks("one object", "manifests/web/service.yaml", "a: 1\n");
     breaks("syntax", "manifests/web/service.yaml", "a: [\n");
     breaks("name", "manifests/web/web.yaml", deployment);
+    breaks(
+        "name",
+        "argocd/access/who.yaml",
+        "kind: Role\nmetadata:\n  name: who\n",
+    );
+    passes(
+        "argocd/environments/prod/settings.yaml",
+        "kind: ConfigMap\nmetadata:\n  name: settings\n",
+    );
+    breaks(
+        "argocd",
+        "argocd/apps/deployment.yaml",
+        "kind: Deployment\nmetadata:\n  name: web\n",
+    );
+    passes(
+        "argocd/install/patches/redis.yaml",
+        "kind: Deployment\nmetadata:\n  name: redis\n",
+    );
     breaks("name", "manifests/web/service.yml", "kind: Service\n");
     breaks(
         "name",

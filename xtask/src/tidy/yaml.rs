@@ -3,6 +3,8 @@
 use super::{File, Finding};
 use serde_yaml::Value;
 
+/// What runs; `argocd/` holds Argo CD's own objects only.
+const WORKLOADS: &[&str] = &["deployment", "statefulset", "daemonset", "job", "cronjob", "pod"];
 const FOLDERS: &[&str] = &["manifests/", "kustomize/", "argocd/"];
 
 /// Every rule, for files below the three folders.
@@ -79,9 +81,14 @@ fn named(file: &File, object: &Value, findings: &mut Vec<Finding>) {
         "application" | "appproject" => {
             stem == object["metadata"]["name"].as_str().unwrap_or_default() || stem == "root"
         }
+        // The facts of an environment: read by replacements, and never applied.
+        "configmap" if file.path.starts_with("argocd/environments/") => stem == "settings",
         _ => stem == kind || stem.strip_prefix(&kind).is_some_and(|rest| rest.starts_with('-')),
     };
-    if !fits && !patch && !file.path.starts_with("argocd/") {
+    if file.path.starts_with("argocd/") && !patch && WORKLOADS.contains(&kind.as_str()) {
+        found(format!("argocd: a {kind} is in manifests/, never here"));
+    }
+    if !fits && !patch {
         found(format!(
             "name: a {kind} is in {kind}.yaml (a second one in {kind}-WORD.yaml)"
         ));
@@ -96,7 +103,10 @@ fn named(file: &File, object: &Value, findings: &mut Vec<Finding>) {
     if object["metadata"]["namespace"].as_str().is_some() {
         found("base: the namespace is the overlay's to set".to_owned());
     }
-    if matches!(kind.as_str(), "deployment" | "cronjob" | "statefulset") {
+    if matches!(
+        kind.as_str(),
+        "deployment" | "cronjob" | "statefulset" | "daemonset"
+    ) {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         if name != app {
             found(format!("name: {kind} {name:?} in the folder of {app:?}"));
