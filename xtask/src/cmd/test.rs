@@ -1,5 +1,6 @@
 //! `test`: every test that this machine can run, and a line for each that it cannot.
 
+mod actionlint;
 mod cargo_output;
 
 pub use cargo_output::{Tests, read as read_cargo_output};
@@ -57,6 +58,7 @@ pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
     });
     check("tools", &|| environment(ctx, &venv::MLFLOW));
     check("oracle", &|| environment(ctx, &venv::ORACLE));
+    check("actionlint", &|| actionlint::build(ctx).and_then(Checked::note));
     let lint = [
         "clippy",
         "--workspace",
