@@ -10,7 +10,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use xtask::pins;
+use xtask::{cargo, pins};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -226,6 +226,17 @@ fn minikube_is_new_enough() {
         xtask::tools::version(&version) >= Some(pins::MINIKUBE_MIN),
         "{version}"
     );
+}
+
+/// What is packed is what `cargo xtask images` compiles, without the benchmarks.
+#[test]
+fn a_release_has_every_program() {
+    let text = read(".github/workflows/release.yaml");
+    let listed = text.split("for program in ").nth(1).unwrap();
+    let packed: Vec<&str> = listed.split(';').next().unwrap().split_whitespace().collect();
+    let built = cargo::BINARIES.iter().map(|(_, program)| *program);
+    let expected: Vec<&str> = built.filter(|program| *program != "bench").collect();
+    assert_eq!(packed, expected);
 }
 
 #[test]
