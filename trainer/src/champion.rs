@@ -33,11 +33,9 @@ pub fn champion(flags: &ChampionFlags) -> Result<Outcome> {
     } = flags;
     let tracking = Tracking::open(mlflow)?;
     let before = tracking.alias(model_name, ALIAS_CHAMPION)?;
-    let status = if before == Some(*model_version) {
-        Status::Already
-    } else {
-        tracking.set_alias(model_name, ALIAS_CHAMPION, *model_version)?;
-        Status::Done
+    let status = match point(&tracking, model_name, *model_version)? {
+        true => Status::Done,
+        false => Status::Already,
     };
     let detail = json!({"model": model_name, "model_version": model_version, "before": before});
     Ok(Outcome::new(
@@ -46,4 +44,16 @@ pub fn champion(flags: &ChampionFlags) -> Result<Outcome> {
         detail,
         format!("{model_name}@{ALIAS_CHAMPION} is version {model_version}"),
     ))
+}
+
+/// Makes the alias name a version; whether that changed anything.
+///
+/// # Errors
+/// Exit code MLFLOW.
+pub fn point(tracking: &Tracking, model_name: &str, version: u64) -> Result<bool> {
+    if tracking.alias(model_name, ALIAS_CHAMPION)? == Some(version) {
+        return Ok(false);
+    }
+    tracking.set_alias(model_name, ALIAS_CHAMPION, version)?;
+    Ok(true)
 }

@@ -1,6 +1,7 @@
 //! A failed step: an exit code of its own and a chain of causes.
 
 use contract::names::exit;
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// What a step ends with when it did not do its work.
@@ -10,6 +11,8 @@ pub struct Failure {
     pub exit: u8,
     /// Why, outermost first.
     pub cause: anyhow::Error,
+    /// What the JSON result says besides.
+    pub detail: Map<String, Value>,
 }
 
 /// Result of everything that a step does.
@@ -18,19 +21,29 @@ pub type Result<T> = std::result::Result<T, Failure>;
 impl Failure {
     /// A failure with a text of ours.
     pub fn new(exit: u8, text: impl fmt::Display) -> Self {
+        Self::of(exit, anyhow::anyhow!("{text}"))
+    }
+
+    fn of(exit: u8, cause: anyhow::Error) -> Self {
         Failure {
             exit,
-            cause: anyhow::anyhow!("{text}"),
+            cause,
+            detail: Map::new(),
         }
+    }
+
+    /// Adds a field to the JSON result.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: Value) -> Self {
+        self.detail.insert(key.to_owned(), value);
+        self
     }
 
     /// Adds what was attempted in front of the cause.
     #[must_use]
     pub fn during(self, what: impl fmt::Display) -> Self {
-        Failure {
-            exit: self.exit,
-            cause: anyhow::anyhow!("{what}: {self}"),
-        }
+        let cause = anyhow::anyhow!("{what}: {self}");
+        Failure { cause, ..self }
     }
 
     /// The word for `status` in the JSON result.
@@ -68,34 +81,25 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 impl From<anyhow::Error> for Failure {
     fn from(cause: anyhow::Error) -> Self {
-        Failure { exit: 1, cause }
+        Failure::of(1, cause)
     }
 }
 
 impl From<crate::data::Refusal> for Failure {
     fn from(refusal: crate::data::Refusal) -> Self {
-        Failure {
-            exit: exit::BAD_DATA,
-            cause: refusal.into(),
-        }
+        Failure::of(exit::BAD_DATA, refusal.into())
     }
 }
 
 impl From<mlflow_client::Error> for Failure {
     fn from(error: mlflow_client::Error) -> Self {
-        Failure {
-            exit: exit::MLFLOW,
-            cause: error.into(),
-        }
+        Failure::of(exit::MLFLOW, error.into())
     }
 }
 
 impl From<oci::Error> for Failure {
     fn from(error: oci::Error) -> Self {
-        Failure {
-            exit: exit::IMAGE,
-            cause: error.into(),
-        }
+        Failure::of(exit::IMAGE, error.into())
     }
 }
 
@@ -107,9 +111,6 @@ impl From<gitops::Error> for Failure {
             gitops::Error::Withdrawn { .. } => exit::NOTHING_NEW,
             _ => exit::GIT,
         };
-        Failure {
-            exit,
-            cause: error.into(),
-        }
+        Failure::of(exit, error.into())
     }
 }

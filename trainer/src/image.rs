@@ -5,7 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::outcome::{Outcome, Status};
 use clap::Args;
 use contract::names::exit;
-use oci::{ImageConfig, LayerFiles};
+use oci::{ImageConfig, ImageStore, LayerFiles};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,9 @@ pub struct ImageBuildFlags {
     /// Where images are, as for the other steps.
     #[arg(long, env = "IMAGE_REPOSITORY", value_name = "PLACE")]
     pub store: String,
+    /// The same place by the name that nodes pull from, as for the other steps.
+    #[arg(long, env = "IMAGE_PULL_REPOSITORY", value_name = "NAME")]
+    pub pulled: Option<String>,
     /// Variables of the image.
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
     pub variables: Vec<(String, String)>,
@@ -55,9 +58,11 @@ pub fn image(flags: &ImageBuildFlags) -> Result<Outcome> {
     let bundle = bundle
         .map(|path| std::fs::read(path).map_err(|error| unreadable(path, error)))
         .transpose()?;
-    let (digest, moved) = build(flags, binary, bundle)?;
+    let store = oci::open_store_as(&flags.store, flags.pulled.as_deref().unwrap_or_default())?;
+    let (digest, moved) = build(flags, store.as_ref(), binary, bundle)?;
     let status = if moved { Status::Done } else { Status::Already };
-    let detail = json!({"reference": flags.reference, "digest": digest});
+    let name = flags.reference.split(':').next().unwrap_or(&flags.reference);
+    let detail = json!({"reference": flags.reference, "digest": digest, "new_name": store.image_name(name)});
     Ok(Outcome::new(
         "image",
         status,
@@ -66,7 +71,12 @@ pub fn image(flags: &ImageBuildFlags) -> Result<Outcome> {
     ))
 }
 
-fn build(flags: &ImageBuildFlags, binary: Vec<u8>, bundle: Option<Vec<u8>>) -> Result<(String, bool)> {
+fn build(
+    flags: &ImageBuildFlags,
+    store: &dyn ImageStore,
+    binary: Vec<u8>,
+    bundle: Option<Vec<u8>>,
+) -> Result<(String, bool)> {
     let name = flags
         .binary
         .file_name()
@@ -86,9 +96,8 @@ fn build(flags: &ImageBuildFlags, binary: Vec<u8>, bundle: Option<Vec<u8>>) -> R
         env: flags.variables.iter().cloned().collect(),
         ..ImageConfig::default()
     };
-    let store = oci::open_store(&flags.store)?;
     let image = flags.reference.split(':').next().unwrap_or(&flags.reference);
-    let digest = oci::image::build_base(store.as_ref(), image, &[layer], &config)?;
+    let digest = oci::image::build_base(store, image, &[layer], &config)?;
     let moved = store.tag(&flags.reference, &digest, true)?;
     Ok((digest, moved))
 }
@@ -106,21 +115,18 @@ mod tests {
             binary: binary.clone(),
             reference: "inference-api:base".to_owned(),
             store: format!("oci-layout:{}", dir.path().join(layout).display()),
+            pulled: None,
             variables: vec![("MODEL_DIR".to_owned(), "model".to_owned())],
         };
         let (one, other) = (flags("one"), flags("other"));
-        let (digest, moved) = build(&one, b"\x7fELF".to_vec(), Some(b"CA".to_vec())).unwrap();
+        let built = |flags: &ImageBuildFlags| {
+            let store = oci::open_store(&flags.store).unwrap();
+            build(flags, store.as_ref(), b"\x7fELF".to_vec(), Some(b"CA".to_vec())).unwrap()
+        };
+        let (digest, moved) = built(&one);
         assert!(moved);
-        assert_eq!(
-            build(&other, b"\x7fELF".to_vec(), Some(b"CA".to_vec()))
-                .unwrap()
-                .0,
-            digest
-        );
-        assert!(
-            !build(&one, b"\x7fELF".to_vec(), Some(b"CA".to_vec())).unwrap().1,
-            "the second time changes nothing"
-        );
+        assert_eq!(built(&other).0, digest);
+        assert!(!built(&one).1, "the second time changes nothing");
 
         let store = oci::open_store(&one.store).unwrap();
         let config = oci::image::config(store.as_ref(), "inference-api:base").unwrap();
@@ -148,6 +154,7 @@ mod tests {
             binary: "/no/such/program".into(),
             reference: "x:dev".to_owned(),
             store: "oci-layout:/no/such".to_owned(),
+            pulled: None,
             variables: Vec::new(),
         };
         let failure = image(&flags).unwrap_err();

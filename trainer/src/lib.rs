@@ -1,8 +1,9 @@
 //! The trainer: one subcommand per pipeline step.
 //!
 //! `load` and `train` make a candidate, `validate` judges it, `register` tells MLflow, `package` makes
-//! an image, `promote` releases it by one commit, `confirm` waits until it is live. `run` does all of
-//! them and takes up again what was cut off. Only `promote` writes Git.
+//! an image, `promote` releases it by one commit, `confirm` waits until it is live and has it taken back
+//! where it does not come up. `run` does all of them and takes up again what was cut off. Only
+//! `promote` and a withdrawal write Git.
 
 mod champion;
 mod cli;
@@ -22,11 +23,13 @@ mod mlflow;
 mod net;
 mod outcome;
 mod package;
+mod probe;
 mod promote;
 mod reference;
 mod register;
 mod run;
 mod single;
+mod smoke;
 mod train;
 mod trigger;
 mod validate;

@@ -7,6 +7,7 @@ use contract::names::{self, exit};
 use gitops::{Release, Repo};
 use oci::ImageStore;
 use std::path::Path;
+use std::time::Duration;
 
 /// The model that the release file names.
 pub struct Live {
@@ -23,7 +24,9 @@ pub struct Live {
 /// # Errors
 /// Exit code GIT.
 pub fn repository(flags: &GitFlags, work: &Path) -> Result<Repo> {
-    Ok(Repo::open(&flags.git_url, &work.join("git-cache"))?)
+    let waiting = |error: &gitops::Error| eprintln!("trainer: {error}; trying again");
+    let deadline = Duration::from_secs(flags.git_deadline);
+    Ok(Repo::open(&flags.git_url, &work.join("git-cache"))?.patient(deadline, waiting))
 }
 
 /// Reads manifest and model out of the release's image and checks them against the release.

@@ -1,6 +1,6 @@
 //! HTTP for what is neither MLflow nor the engine: data files, the inference API.
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
 /// A client that can be built where there is no CA bundle (plain http needs none).
@@ -26,6 +26,45 @@ pub fn client(https: bool, read_timeout: Duration) -> reqwest::Result<reqwest::C
 /// # Errors
 /// Transport, status or a body that is something else.
 pub fn get_json<T: DeserializeOwned>(url: &str, deadline: Duration) -> Result<T, String> {
+    send(
+        url,
+        deadline,
+        |client| client.get(url),
+        async |response| response.json().await,
+    )
+}
+
+/// POSTs a JSON body; otherwise as [`get_json`].
+///
+/// # Errors
+/// As [`get_json`].
+pub fn post_json<T: DeserializeOwned>(
+    url: &str,
+    body: &impl Serialize,
+    deadline: Duration,
+) -> Result<T, String> {
+    send(
+        url,
+        deadline,
+        |client| client.post(url).json(body),
+        async |response| response.json().await,
+    )
+}
+
+/// GETs an answer of which only the status matters.
+///
+/// # Errors
+/// Transport, or a status that is no success.
+pub fn get_status(url: &str, deadline: Duration) -> Result<(), String> {
+    send(url, deadline, |client| client.get(url), async |_| Ok(()))
+}
+
+fn send<T>(
+    url: &str,
+    deadline: Duration,
+    make: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
+    read: impl AsyncFnOnce(reqwest::Response) -> reqwest::Result<T>,
+) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -33,12 +72,12 @@ pub fn get_json<T: DeserializeOwned>(url: &str, deadline: Duration) -> Result<T,
     let plain = |e: reqwest::Error| format!("{url}: {}", crate::failure::chain(&e.without_url()));
     let ask = async {
         let client = client(url.starts_with("https:"), deadline).map_err(plain)?;
-        let response = client.get(url).send().await.map_err(plain)?;
+        let response = make(&client).send().await.map_err(plain)?;
         let status = response.status();
         if !status.is_success() {
             return Err(format!("{url}: the answer is {status}"));
         }
-        response.json().await.map_err(plain)
+        read(response).await.map_err(plain)
     };
     runtime
         .block_on(async { tokio::time::timeout(deadline, ask).await })

@@ -74,10 +74,14 @@ impl Outcome {
 
 /// The JSON object of a step that failed.
 pub fn failed(step: &str, failure: &Failure) -> Value {
-    json!({
+    let mut said = json!({
         "step": step,
         "status": failure.status(),
         "exit_code": failure.exit,
         "reason": failure.to_string(),
-    })
+    });
+    for (key, value) in &failure.detail {
+        said[key] = value.clone();
+    }
+    said
 }

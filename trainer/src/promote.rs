@@ -10,10 +10,17 @@ use gitops::{Details, Release, Repo};
 use serde_json::json;
 
 /// Releases the folder's image to `environment`, if what is live is still what the gate compared with.
+/// By `run_key` in the commit the run finds it again when its folder is gone.
 ///
 /// # Errors
 /// Exit codes OUTRUN, NOTHING_NEW (taken back before, unless `again`), GIT.
-pub fn promote(folder: &Folder, repo: &Repo, environment: &str, again: bool) -> Result<Outcome> {
+pub fn promote(
+    folder: &Folder,
+    repo: &Repo,
+    environment: &str,
+    run_key: &str,
+    again: bool,
+) -> Result<Outcome> {
     let release = release(folder, environment)?;
     let judged = folder.require("validate")?;
     let expected = Some(judged.text("expected_previous")).filter(|digest| !digest.is_empty());
@@ -22,6 +29,7 @@ pub fn promote(folder: &Folder, repo: &Repo, environment: &str, again: bool) -> 
         metrics: manifest.metrics,
         time_s: None,
         again,
+        run_key: Some(run_key.to_owned()),
     };
     let promoted = repo.promote_with(environment, &release, expected, &details)?;
     let detail = json!({

@@ -6,8 +6,8 @@ use crate::folder::Folder;
 use crate::mlflow::Tracking;
 use crate::outcome::{Outcome, Status};
 use crate::{
-    champion, compare, confirm, data, image, live, load, package, promote, register, run, train, trigger,
-    validate,
+    champion, compare, confirm, data, image, live, load, package, promote, register, run, smoke, train,
+    trigger, validate,
 };
 use contract::names::exit;
 use serde_json::Value;
@@ -31,6 +31,7 @@ pub fn name(command: &Command) -> &'static str {
         Command::Promote(_) => "promote",
         Command::Confirm(_) => "confirm",
         Command::Run(_) => "run",
+        Command::Smoke(_) => "smoke",
         Command::Trigger(_) => "trigger",
         Command::Drift(_) => "drift",
         Command::Image(_) => "image",
@@ -58,14 +59,20 @@ pub fn step(command: &Command) -> Result<Said> {
         }
         Command::Package(flags) => {
             let folder = Folder::new(&flags.folder.run_dir);
-            let store = oci::open_store(&flags.images.image_repository)?;
+            let store = flags.images.open()?;
             let outcome = package::package(&folder, store.as_ref(), &flags.base_image)?;
             keep(&folder, outcome)
         }
         Command::Promote(flags) => {
             let folder = Folder::new(&flags.folder.run_dir);
             let repo = live::repository(&flags.git, folder.path())?;
-            let outcome = promote::promote(&folder, &repo, &flags.git.environment, flags.again)?;
+            let outcome = promote::promote(
+                &folder,
+                &repo,
+                &flags.git.environment,
+                &run_key(&folder)?,
+                flags.again,
+            )?;
             keep(&folder, outcome)
         }
         Command::Confirm(flags) => {
@@ -76,6 +83,7 @@ pub fn step(command: &Command) -> Result<Said> {
             keep(&folder, outcome)
         }
         Command::Run(flags) => run::run(flags),
+        Command::Smoke(flags) => smoke::smoke(flags),
         Command::Trigger(flags) => trigger::trigger(flags),
         Command::Image(flags) => image::image(flags),
         Command::Champion(flags) => champion::champion(flags),
@@ -118,7 +126,7 @@ fn judged(flags: &ValidateFlags) -> Result<Outcome> {
     let repo = live::repository(&flags.git, folder.path())?;
     let live = match repo.current(&flags.git.environment)? {
         Some(release) => {
-            let store = oci::open_store(&flags.images.image_repository)?;
+            let store = flags.images.open()?;
             Some(live::read(release, store.as_ref())?)
         }
         None => None,

@@ -5,8 +5,10 @@ use crate::confirm;
 use crate::failure::{Failure, Result};
 use crate::net;
 use crate::outcome::{Outcome, Status};
+use cluster::Kind;
+use cluster::in_cluster::InCluster;
 use contract::names::TRAINING;
-use engine::{Engine, EngineError, RunPhase};
+use engine::{Engine, EngineClient, RunPhase};
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -35,28 +37,83 @@ pub fn trigger(flags: &TriggerFlags) -> Result<Outcome> {
         }
         eprintln!("Drift detected! Triggering retrain pipeline...");
     }
-    let file = flags.engine_file.as_deref().ok_or_else(|| {
-        Failure::new(
-            2,
-            "no engine: give --engine-file (the engine sets DRIFTLESS_ENGINE_FILE for its own runs)",
-        )
-    })?;
-    start(&confirm::engine(file)?, flags)
+    start(&Runner::of(flags)?, flags)
 }
 
-fn start(engine: &dyn Engine, flags: &TriggerFlags) -> Result<Outcome> {
-    let refused = |e: EngineError| Failure::new(1, format!("the retrain cannot be started: {e}"));
+/// Who starts runs: the engine beside us, or the cluster around us.
+enum Runner {
+    Engine(EngineClient),
+    Cluster(Box<InCluster>),
+}
+
+impl Runner {
+    fn of(flags: &TriggerFlags) -> Result<Self> {
+        if let Some(file) = &flags.engine_file {
+            return Ok(Runner::Engine(confirm::engine(file)?));
+        }
+        // What every pod is told.
+        if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+            let cluster = InCluster::open(&flags.training_namespace).map_err(refused)?;
+            return Ok(Runner::Cluster(Box::new(cluster)));
+        }
+        Err(Failure::new(
+            2,
+            "no engine: give --engine-file (the engine sets DRIFTLESS_ENGINE_FILE for its own runs), or run in a pod",
+        ))
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Runner::Engine(engine) => engine.name(),
+            Runner::Cluster(_) => "cluster",
+        }
+    }
+
+    /// A run that is not over.
+    fn unfinished(&self) -> Result<Option<String>> {
+        let over = |phase: RunPhase| matches!(phase, RunPhase::Succeeded | RunPhase::Failed);
+        match self {
+            Runner::Engine(engine) => {
+                let runs = engine.status().map_err(refused)?.runs;
+                let run = runs
+                    .into_iter()
+                    .find(|run| run.template == TRAINING && !over(run.phase));
+                Ok(run.map(|run| run.id))
+            }
+            Runner::Cluster(cluster) => {
+                let runs = cluster.unfinished_runs(TRAINING).map_err(refused)?;
+                Ok(runs.into_iter().next())
+            }
+        }
+    }
+
+    /// The new run's id; `None` where another trigger was faster.
+    fn start(&self, args: &[String], env: &[(String, String)]) -> Result<Option<String>> {
+        match self {
+            Runner::Engine(engine) => engine.start_run(TRAINING, args, env).map(Some).map_err(refused),
+            Runner::Cluster(cluster) => match cluster.start_run(TRAINING, args, env) {
+                Ok(id) => Ok(Some(id)),
+                Err(e) if e.kind == Kind::Conflict => Ok(None),
+                Err(e) => Err(refused(e)),
+            },
+        }
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> Failure {
+    Failure::new(1, format!("the retrain cannot be started: {error}"))
+}
+
+fn start(runner: &Runner, flags: &TriggerFlags) -> Result<Outcome> {
     let reason = if flags.force { "forced" } else { "drift" };
     let detail = |id: &str| json!({"drift_detected": (!flags.force).then_some(true), "reason": reason, "run_id": id, "template": TRAINING});
-    let runs = engine.status().map_err(refused)?.runs;
-    let unfinished = |phase: RunPhase| matches!(phase, RunPhase::Pending | RunPhase::Running);
     // A second one would find the first one's result; the drift it answers is the same.
-    if let Some(run) = runs
-        .iter()
-        .find(|run| run.template == TRAINING && unfinished(run.phase))
-    {
-        let text = format!("A retrain runs already: {}", run.id);
-        return Ok(Outcome::new("trigger", Status::Already, detail(&run.id), text));
+    let already = |id: &str| {
+        let text = format!("A retrain runs already: {id}");
+        Ok(Outcome::new("trigger", Status::Already, detail(id), text))
+    };
+    if let Some(id) = runner.unfinished()? {
+        return already(&id);
     }
     let mut env = vec![("MODEL_NAME".to_owned(), flags.model_name.clone())];
     if let Some(uri) = flags.mlflow_uri.as_ref().filter(|uri| !uri.is_empty()) {
@@ -67,11 +124,13 @@ fn start(engine: &dyn Engine, flags: &TriggerFlags) -> Result<Outcome> {
     } else {
         Vec::new()
     };
-    let id = engine.start_run(TRAINING, &args, &env).map_err(refused)?;
+    let Some(id) = runner.start(&args, &env)? else {
+        return already(&runner.unfinished()?.unwrap_or_default());
+    };
     if let Some(host) = flags.kfp_host.as_ref().filter(|host| !host.is_empty()) {
         eprintln!(
             "--kfp-host {host} is not asked: the {} engine runs the retrain",
-            engine.name()
+            runner.name()
         );
     }
     Ok(Outcome::new(

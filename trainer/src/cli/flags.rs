@@ -23,6 +23,14 @@ pub struct GitFlags {
     /// Which overlay is released to.
     #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
     pub environment: String,
+    /// How long a Git server that is down is waited for, in seconds.
+    #[arg(
+        long,
+        env = "GIT_DEADLINE_SECONDS",
+        default_value_t = 5,
+        value_name = "SECONDS"
+    )]
+    pub git_deadline: u64,
 }
 
 /// The images.
@@ -31,6 +39,20 @@ pub struct ImageFlags {
     /// Where images are: `oci-layout:DIR`, `http://127.0.0.1:5000/PATH` or `HOST:PORT/PATH`.
     #[arg(long, env = "IMAGE_REPOSITORY", value_name = "PLACE")]
     pub image_repository: String,
+    /// The same registry by the name that nodes pull from, `HOST:PORT/PATH` [default: the same name].
+    #[arg(long, env = "IMAGE_PULL_REPOSITORY", value_name = "NAME")]
+    pub image_pull_repository: Option<String>,
+}
+
+impl ImageFlags {
+    /// The store of images.
+    ///
+    /// # Errors
+    /// As [`oci::open_store_as`].
+    pub fn open(&self) -> Result<Box<dyn oci::ImageStore>, oci::Error> {
+        let pulled = self.image_pull_repository.as_deref().unwrap_or_default();
+        oci::open_store_as(&self.image_repository, pulled)
+    }
 }
 
 /// The tracking server.
@@ -62,6 +84,10 @@ pub struct LiveFlags {
     /// File that says how to reach the engine; set by the engine.
     #[arg(long, env = "DRIFTLESS_ENGINE_FILE", value_name = "FILE")]
     pub engine_file: Option<PathBuf>,
+    /// Argo CD's Application of the inference API, NAMESPACE/NAME: inside a cluster it is asked instead
+    /// of an engine.
+    #[arg(long, env = "ARGOCD_APPLICATION", value_name = "NAME")]
+    pub argocd_application: Option<String>,
     /// How long to wait until the commit is live, in seconds.
     #[arg(
         long,
@@ -70,6 +96,18 @@ pub struct LiveFlags {
         value_name = "SECONDS"
     )]
     pub live_deadline: u64,
+}
+
+impl LiveFlags {
+    /// Address of the API, if one is known. A variable that is set to nothing is not set.
+    pub fn api(&self) -> Option<&str> {
+        self.api_url.as_deref().filter(|url| !url.is_empty())
+    }
+
+    /// The Application, if one is known.
+    pub fn application(&self) -> Option<&str> {
+        self.argocd_application.as_deref().filter(|name| !name.is_empty())
+    }
 }
 
 /// Flags of `load`.
@@ -203,6 +241,41 @@ pub struct RunFlags {
     pub nonce: Option<String>,
 }
 
+impl RunFlags {
+    /// The nonce, if one is given. A variable that is set to nothing is not set.
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref().filter(|nonce| !nonce.is_empty())
+    }
+}
+
+/// Flags of `smoke`.
+#[derive(Clone, Debug, Args)]
+pub struct SmokeFlags {
+    #[command(flatten)]
+    pub git: GitFlags,
+    #[command(flatten)]
+    pub mlflow: MlflowFlags,
+    /// Address of the inference API.
+    #[arg(
+        long,
+        env = "API_URL",
+        default_value = "http://127.0.0.1:8000",
+        value_name = "URL"
+    )]
+    pub api_url: String,
+    /// Registered model.
+    #[arg(long, env = "MODEL_NAME", default_value = contract::names::MODEL_NAME, value_name = "NAME")]
+    pub model_name: String,
+    /// How long the API may take to answer as the release says, in seconds.
+    #[arg(
+        long,
+        env = "SMOKE_DEADLINE_SECONDS",
+        default_value_t = 30,
+        value_name = "SECONDS"
+    )]
+    pub smoke_deadline: u64,
+}
+
 /// Flags of `trigger`, named as in the source documents' script.
 #[derive(Clone, Debug, Args)]
 pub struct TriggerFlags {
@@ -229,6 +302,14 @@ pub struct TriggerFlags {
     /// File that says how to reach the engine; set by the engine.
     #[arg(long, env = "DRIFTLESS_ENGINE_FILE", value_name = "FILE")]
     pub engine_file: Option<PathBuf>,
+    /// Namespace of the template, inside a cluster (where KUBERNETES_SERVICE_HOST is set and no engine is).
+    #[arg(
+        long,
+        env = "TRAINING_NAMESPACE",
+        default_value = contract::names::TRAINING,
+        value_name = "NAME"
+    )]
+    pub training_namespace: String,
 }
 
 /// How `drift` prints.

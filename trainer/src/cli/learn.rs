@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 /// The data.
 #[derive(Clone, Debug, Args)]
 pub struct DataFlags {
-    /// A CSV file, a folder of them, a glob, or an http(s) address.
+    /// A CSV file, a folder of them, a glob, an http(s) address, or s3://BUCKET/KEY (AWS_ENDPOINT_URL,
+    /// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY). One file may be followed by #sha256=HEX.
     #[arg(long, env = "DATA", value_name = "PLACE")]
     pub data: Option<String>,
     /// Column to predict [default: the last one].

@@ -6,7 +6,7 @@ mod learn;
 
 pub use flags::{
     ConfirmFlags, DriftFlags, Format, GitFlags, LiveFlags, LoadFlags, MlflowFlags, PackageFlags,
-    PromoteFlags, RegisterFlags, RunFlags, TrainFlags, TriggerFlags, ValidateFlags,
+    PromoteFlags, RegisterFlags, RunFlags, SmokeFlags, TrainFlags, TriggerFlags, ValidateFlags,
 };
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LearnFlags};
@@ -46,6 +46,8 @@ pub enum Command {
     Confirm(ConfirmFlags),
     /// Does all steps, and takes up again what was cut off.
     Run(Box<RunFlags>),
+    /// Asks the API whether it serves the release, then moves the alias `champion`; runs after a sync.
+    Smoke(SmokeFlags),
     /// Starts a retrain when the API reports drift.
     Trigger(TriggerFlags),
     /// Compares two CSV files column by column.

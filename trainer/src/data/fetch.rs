@@ -1,8 +1,8 @@
 //! Copies the files of a place into the run's folder, so that every later step reads the same bytes
 //! whatever happens to the place meanwhile. Bounded before the first byte and while copying.
 
-use super::place::{Origin, shown_url};
-use super::{Limits, Refusal};
+use super::place::{From, Origin, shown_url};
+use super::{Limits, Refusal, s3};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -23,11 +23,11 @@ pub struct Collected {
 /// Copies all into `folder`, as `<number>-<name>` so that equal names do not meet.
 ///
 /// # Errors
-/// `TooLarge` before anything is copied where sizes are known, `Read`, `Fetch`.
+/// `TooLarge` before anything is copied where sizes are known, `Read`, `Fetch`, `Digest`.
 pub fn collect(origins: &[Origin], folder: &Path, limits: Limits) -> Result<Vec<Collected>, Refusal> {
     let mut known = 0u64;
     for origin in origins {
-        if let Origin::File(path) = origin {
+        if let From::File(path) = &origin.from {
             known += path.metadata().map_err(|source| unreadable(path, source))?.len();
             if known > limits.data_bytes_max {
                 return Err(too_large(&origin.name(), known, limits));
@@ -44,17 +44,38 @@ pub fn collect(origins: &[Origin], folder: &Path, limits: Limits) -> Result<Vec<
             file: File::create(&path).map_err(|source| unreadable(&path, source))?,
             hash: Sha256::new(),
         };
-        let copied = match origin {
-            Origin::File(from) => {
+        let copied = match &origin.from {
+            From::File(from) => {
                 let file = File::open(from).map_err(|source| unreadable(from, source))?;
                 io::copy(&mut file.take(left + 1), &mut sink).map_err(|source| unreadable(from, source))?
             }
-            Origin::Address(url) => download(url, left, limits, &name, &mut sink)?,
+            From::Address(url) => {
+                let there = Source {
+                    url,
+                    shown: shown_url(url),
+                };
+                download(&there, left, limits, &name, &mut sink)?
+            }
+            From::Object(object) => {
+                let shown = object.shown();
+                let url = object.address().map_err(|reason| Refusal::Fetch {
+                    address: shown.clone(),
+                    reason,
+                })?;
+                download(&Source { url: &url, shown }, left, limits, &name, &mut sink)?
+            }
         };
         left = left
             .checked_sub(copied)
             .ok_or_else(|| too_large(&name, limits.data_bytes_max - left + copied, limits))?;
         let digest = contract::digest::prefixed(&sink.hash.finalize());
+        if let Some(expected) = origin.digest.as_ref().filter(|expected| **expected != digest) {
+            return Err(Refusal::Digest {
+                file: name,
+                expected: expected.clone(),
+                found: digest,
+            });
+        }
         all.push(Collected { name, path, digest });
     }
     Ok(all)
@@ -77,15 +98,21 @@ impl Write for Sink {
     }
 }
 
+/// An address, which may be secret, and how it is shown.
+struct Source<'a> {
+    url: &'a reqwest::Url,
+    shown: String,
+}
+
 fn download(
-    url: &reqwest::Url,
+    from: &Source<'_>,
     left: u64,
     limits: Limits,
     name: &str,
     sink: &mut Sink,
 ) -> Result<u64, Refusal> {
     let failed = |reason: String| Refusal::Fetch {
-        address: shown_url(url),
+        address: from.shown.clone(),
         reason,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -94,10 +121,17 @@ fn download(
         .map_err(|e| failed(e.to_string()))?;
     let plain = |e: reqwest::Error| failed(crate::failure::chain(&e.without_url()));
     runtime.block_on(async {
+        let url = from.url.clone();
         let client = crate::net::client(url.scheme() == "https", Duration::from_secs(30)).map_err(plain)?;
-        let mut response = client.get(url.clone()).send().await.map_err(plain)?;
-        if !response.status().is_success() {
-            return Err(failed(format!("the server answered {}", response.status())));
+        let mut response = client.get(url).send().await.map_err(plain)?;
+        let status = response.status();
+        if !status.is_success() {
+            let first = response.chunk().await.ok().flatten().unwrap_or_default();
+            let code = s3::refusal(&String::from_utf8_lossy(&first)).map(|code| format!(" ({code})"));
+            return Err(failed(format!(
+                "the server answered {status}{}",
+                code.unwrap_or_default()
+            )));
         }
         if let Some(length) = response.content_length().filter(|&length| length > left) {
             return Err(too_large(name, limits.data_bytes_max - left + length, limits));

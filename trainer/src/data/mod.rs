@@ -6,6 +6,7 @@ mod fetch;
 mod place;
 mod read;
 mod refusal;
+mod s3;
 mod split;
 mod table;
 mod target;

@@ -1,27 +1,41 @@
-//! What `--data` names: a file, a folder, a glob or an http(s) address.
+//! What `--data` names: a file, a folder, a glob, an http(s) address or an object `s3://bucket/key`;
+//! one file may be followed by `#sha256=<hex>`, which its bytes must then have.
 
+use super::s3::Object;
 use super::{FILES_MAX, Refusal};
 use reqwest::Url;
 use std::path::{Path, PathBuf};
 
 /// One CSV file that is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub struct Origin {
+    /// Where it is.
+    pub from: From,
+    /// `sha256:<hex>` that its bytes must have.
+    pub digest: Option<String>,
+}
+
+/// Where a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
     /// On this machine.
     File(PathBuf),
     /// Behind http or https.
     Address(Box<Url>),
+    /// In an S3-style store.
+    Object(Object),
 }
 
 impl Origin {
     /// Last path segment: the name the dataset knows the file by.
     pub fn name(&self) -> String {
-        let last = match self {
-            Origin::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
-            Origin::Address(url) => url
+        let last = match &self.from {
+            From::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+            From::Address(url) => url
                 .path_segments()
                 .and_then(|mut all| all.next_back())
                 .map(str::to_owned),
+            From::Object(object) => object.key.rsplit('/').next().map(str::to_owned),
         };
         last.filter(|name| !name.is_empty())
             .unwrap_or_else(|| "data.csv".to_owned())
@@ -63,14 +77,34 @@ pub fn find(place: &str) -> Result<Vec<Origin>, Refusal> {
         place: shown(place),
         reason: reason.to_owned(),
     };
+    let (place, digest) = match place.rsplit_once("#sha256=") {
+        None => (place, None),
+        Some((place, hex)) => {
+            let digest = format!("sha256:{}", hex.to_ascii_lowercase());
+            if !contract::digest::is_digest(&digest) {
+                return Err(refuse("#sha256= needs 64 hex digits"));
+            }
+            (place, Some(digest))
+        }
+    };
+    let one = |from: From| Origin {
+        from,
+        digest: digest.clone(),
+    };
     if let Some(parsed) = address(place) {
         return match parsed {
-            Ok(url) => Ok(vec![Origin::Address(Box::new(url))]),
+            Ok(url) => Ok(vec![one(From::Address(Box::new(url)))]),
             Err(e) => Err(refuse(&e)),
         };
     }
+    if let Some(object) = Object::parse(place) {
+        let object = object.map_err(|reason| refuse(&reason))?;
+        return Ok(vec![one(From::Object(object))]);
+    }
     if place.is_empty() {
-        return Err(refuse("expected a file, a folder, a glob or an http(s) address"));
+        return Err(refuse(
+            "expected a file, a folder, a glob, an http(s) address or s3://bucket/key",
+        ));
     }
     let path = Path::new(place);
     let mut files = match path.metadata() {
@@ -85,7 +119,10 @@ pub fn find(place: &str) -> Result<Vec<Origin>, Refusal> {
     match files.len() {
         0 => Err(refuse("no CSV file there")),
         count if count > FILES_MAX => Err(refuse(&format!("{count} files, expected at most {FILES_MAX}"))),
-        _ => Ok(files.into_iter().map(Origin::File).collect()),
+        count if count > 1 && digest.is_some() => {
+            Err(refuse(&format!("#sha256= is for one file, here are {count}")))
+        }
+        _ => Ok(files.into_iter().map(|file| one(From::File(file))).collect()),
     }
 }
 
@@ -158,8 +195,47 @@ mod tests {
         assert_eq!(names("d.txt"), ["d.txt"]);
         let address = find("http://u:p@127.0.0.1:1/x/iris.csv?sig=1").unwrap();
         assert_eq!(address[0].name(), "iris.csv");
-        for bad in ["", "absent.csv", "absent-*.csv", "***"] {
+        let object = find("s3://bucket/sets/2026/iris.csv").unwrap();
+        assert_eq!(
+            (object[0].name().as_str(), &object[0].digest),
+            ("iris.csv", &None)
+        );
+        for bad in [
+            "",
+            "absent.csv",
+            "absent-*.csv",
+            "***",
+            "s3://",
+            "s3://bucket",
+            "s3://bucket/",
+        ] {
             assert!(matches!(find(bad), Err(Refusal::Place { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_of_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.csv", "b.csv"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let hex = "0A".repeat(32);
+        let at = |place: &str| find(&format!("{}/{place}", folder.path().display()));
+        let digest = Some(format!("sha256:{}", "0a".repeat(32)));
+        assert_eq!(at(&format!("a.csv#sha256={hex}")).unwrap()[0].digest, digest);
+        let there = find(&format!("https://host/a.csv?token=x#sha256={hex}")).unwrap();
+        assert_eq!((there[0].name().as_str(), &there[0].digest), ("a.csv", &digest));
+        assert_eq!(
+            find(&format!("s3://b/a.csv#sha256={hex}")).unwrap()[0].digest,
+            digest
+        );
+        for (place, words) in [
+            (format!("*.csv#sha256={hex}"), "for one file, here are 2"),
+            (format!("#sha256={hex}"), "for one file, here are 2"),
+            ("a.csv#sha256=12".to_owned(), "64 hex digits"),
+        ] {
+            let text = at(&place).unwrap_err().to_string();
+            assert!(text.contains(words), "{place}: {text}");
         }
     }
 }

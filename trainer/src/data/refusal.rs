@@ -14,6 +14,12 @@ pub enum Refusal {
     },
     #[error("cannot fetch {address}: {reason}")]
     Fetch { address: String, reason: String },
+    #[error("{file} has the digest {found}, expected {expected}: these are not the bytes that were meant")]
+    Digest {
+        file: String,
+        expected: String,
+        found: String,
+    },
     #[error("{what} has {found} {unit}, more than the limit of {limit} (raise it with {flag})")]
     TooLarge {
         what: String,

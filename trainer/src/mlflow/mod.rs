@@ -25,6 +25,7 @@ pub struct Tracking {
     client: Client,
     experiment: String,
     adopted_run: Option<String>,
+    nonce: Option<String>,
 }
 
 impl Tracking {
@@ -50,7 +51,36 @@ impl Tracking {
             client: builder.build()?,
             experiment: flags.experiment.clone(),
             adopted_run: flags.mlflow_run_id.clone().filter(|id| !id.is_empty()),
+            nonce: None,
         })
+    }
+
+    /// Runs are tagged with what makes two starts one run (a Job's name).
+    #[must_use]
+    pub fn of_nonce(self, nonce: Option<&str>) -> Self {
+        // Part of a filter in MLflow's language, which has no escapes.
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        };
+        Tracking {
+            nonce: nonce.map(|nonce| nonce.chars().map(plain).collect()),
+            ..self
+        }
+    }
+
+    /// Ends runs of this nonce that were begun under another key and never finished.
+    ///
+    /// # Errors
+    /// Exit code MLFLOW.
+    pub fn abandon_others(&self, run_key: &str) -> Result<()> {
+        match &self.nonce {
+            None => Ok(()),
+            Some(nonce) => self.persist(|| record::abandon_others(self, nonce, run_key)),
+        }
     }
 
     /// The server's version: proof that it answers, before anything is begun.

@@ -95,12 +95,28 @@ pub async fn refuse(tracking: &Tracking, story: &Story, reasons: &[String]) -> R
 }
 
 pub async fn abandon(tracking: &Tracking, run_key: &str, reason: &str) -> Result<(), Error> {
+    abandon_all(tracking, &by_key(run_key), reason, |_| true).await
+}
+
+/// Runs of the same nonce under another key: what they were compared with is not live any more.
+pub async fn abandon_others(tracking: &Tracking, nonce: &str, run_key: &str) -> Result<(), Error> {
+    let filter = format!("tags.`{PREFIX}/run-nonce` = '{nonce}'");
+    let key = format!("{PREFIX}/run-key");
+    abandon_all(tracking, &filter, "outrun", |run| run.tag(&key) != Some(run_key)).await
+}
+
+async fn abandon_all(
+    tracking: &Tracking,
+    filter: &str,
+    reason: &str,
+    is_meant: impl Fn(&Run) -> bool,
+) -> Result<(), Error> {
     let client = &tracking.client;
     let Some(experiment_id) = client.experiment(&tracking.experiment).await? else {
         return Ok(());
     };
-    for run in client.search_runs(&experiment_id, &by_key(run_key), 10).await? {
-        if run.info.status == RunStatus::Running {
+    for run in client.search_runs(&experiment_id, filter, 10).await? {
+        if run.info.status == RunStatus::Running && is_meant(&run) {
             client
                 .set_run_tag(&run.info.run_id, &tag("outcome", reason))
                 .await?;
@@ -121,6 +137,7 @@ async fn open_run(tracking: &Tracking, story: &Story) -> Result<(String, Run), E
     let client = &tracking.client;
     let mut tags = story.tags();
     tags.extend(story.source_tags());
+    tags.extend(tracking.nonce.as_ref().map(|nonce| tag("run-nonce", nonce)));
     if let Some(run_id) = &tracking.adopted_run {
         client
             .log_batch(

@@ -92,12 +92,12 @@ impl Story {
     /// The dataset in MLflow's words.
     pub fn dataset(&self) -> DatasetInput {
         let dataset = &self.manifest.dataset;
-        let last = self
+        // A digest behind the place is not part of its name.
+        let place = self
             .place
-            .trim_end_matches('/')
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
+            .split_once('#')
+            .map_or(self.place.as_str(), |(place, _)| place);
+        let last = place.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let column = |name: &str, kind: &str| json!({"type": kind, "name": name, "required": true});
         let mut columns: Vec<Value> = self
             .manifest
@@ -120,10 +120,10 @@ impl Story {
                 .chars()
                 .take(36)
                 .collect(),
-            source_type: if self.place.starts_with("http") {
-                "http"
-            } else {
-                "local"
+            source_type: match self.place.split_once("://") {
+                Some(("http" | "https", _)) => "http",
+                Some(("s3", _)) => "s3",
+                _ => "local",
             }
             .to_owned(),
             source: json!({"uri": self.place, "digest": dataset.digest, "files": dataset.files}).to_string(),

@@ -1,6 +1,7 @@
 //! `run`: all steps, one line each, and what was cut off taken up again.
 
 mod request;
+mod resume;
 mod shelf;
 mod steps;
 
@@ -15,6 +16,7 @@ use contract::names::{ALIAS_CHAMPION, exit};
 use gitops::{Release, Repo};
 use oci::ImageStore;
 use request::{Ended, Request, State};
+use resume::Earlier;
 use serde_json::json;
 use shelf::Shelf;
 use std::time::Instant;
@@ -25,6 +27,8 @@ struct World<'a> {
     repo: Repo,
     store: Box<dyn ImageStore>,
     tracking: Tracking,
+    /// The run's own promotion, where it was found in Git.
+    earlier: Option<Earlier>,
 }
 
 /// Runs all steps. A refused candidate is an [`Outcome`]; everything else that stops it an error.
@@ -40,9 +44,18 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
 
     let repo = live::repository(&flags.git, &flags.work_dir)?;
     let current = repo.current(&flags.git.environment)?;
-    let tracking = Tracking::open(&flags.mlflow)?;
+    let tracking = Tracking::open(&flags.mlflow)?.of_nonce(flags.nonce());
     let request = Request::new(flags, &dataset);
-    let (folder, state) = match unfinished(&shelf, &request, current.as_ref(), &tracking)? {
+    let earlier = earlier(&shelf, &repo, flags, &request)?;
+    let found = unfinished(
+        &shelf,
+        &request,
+        current.as_ref(),
+        &tracking,
+        &repo,
+        earlier.as_ref(),
+    )?;
+    let (folder, state) = match found {
         Some(found) => {
             steps::line(
                 1,
@@ -54,14 +67,18 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
             found
         }
         None => {
-            if !flags.force
+            if let Some(earlier) = &earlier {
+                earlier.still_live(current.as_ref(), &repo, &tracking)?;
+            } else if !flags.force
                 && let Some(reason) = nothing_new(&repo, flags, current.as_ref(), &dataset)?
             {
                 align(&tracking, flags, current.as_ref());
                 return Err(Failure::new(exit::NOTHING_NEW, reason));
             }
-            let nonce = shelf.nonce(flags)?;
-            let state = State::new(request, current.as_ref(), &nonce);
+            let state = match &earlier {
+                Some(earlier) => earlier.state.clone(),
+                None => State::new(request, current.as_ref(), &shelf.nonce(flags)?),
+            };
             if let Some(refused) = refused_before(&shelf, &state)? {
                 return Ok(refused);
             }
@@ -76,7 +93,9 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
 
     // Before anything is begun: what will be needed at the end must be there now.
     tracking.version().map_err(down)?;
-    let store = oci::open_store(&flags.images.image_repository)?;
+    // Begun by an earlier pod of this Job, with another model live: that one cannot be promoted.
+    tracking.abandon_others(&state.key).map_err(down)?;
+    let store = flags.images.open()?;
     package::probe(store.as_ref(), &flags.base_image)?;
 
     let world = World {
@@ -84,12 +103,14 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
         repo,
         store,
         tracking,
+        earlier,
     };
     let ended = world.steps(&folder, &state, &table, start);
     let verdict = match &ended {
         Ok(outcome) if outcome.status == Status::Refused => Some(Ended::Refused),
         Ok(_) => Some(Ended::Promoted),
         Err(failure) if matches!(failure.exit, exit::OUTRUN | exit::NOTHING_NEW) => Some(Ended::Outrun),
+        Err(_) if folder.finished("withdraw")?.is_some() => Some(Ended::Withdrawn),
         // Anything else may end better the next time.
         Err(_) => None,
     };
@@ -99,21 +120,46 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
     ended
 }
 
+/// The promotion of this very run, where it is known by a nonce and not by a folder that has ended.
+fn earlier(shelf: &Shelf, repo: &Repo, flags: &RunFlags, request: &Request) -> Result<Option<Earlier>> {
+    let Some(nonce) = flags.nonce() else {
+        return Ok(None);
+    };
+    let Some(found) = resume::find(repo, &flags.git.environment, request, nonce)? else {
+        return Ok(None);
+    };
+    let is_over = shelf
+        .of_key(&found.state.key)?
+        .is_some_and(|(_, state)| state.ended.is_some());
+    Ok((!is_over).then_some(found))
+}
+
 /// A run for the same request that was cut off and can still be brought to its end.
 fn unfinished(
     shelf: &Shelf,
     request: &Request,
     current: Option<&Release>,
     tracking: &Tracking,
+    repo: &Repo,
+    earlier: Option<&Earlier>,
 ) -> Result<Option<(Folder, State)>> {
     for (folder, state) in shelf.unfinished(request)? {
         let live = current.map(|release| release.digest.clone());
         let registered = folder
             .finished("register")?
             .map(|outcome| outcome.text("run_id").to_owned());
-        let is_ours = current.is_some_and(|release| registered.as_ref() == Some(&release.run_id));
-        let promoted = folder.finished("promote")?.is_some();
-        if is_ours || (!promoted && live == state.expected_previous) {
+        let is_ours = current.is_some_and(|release| registered.as_ref() == Some(&release.run_id))
+            || earlier.is_some_and(|earlier| earlier.state.key == state.key && earlier.is(current));
+        let promoted = folder.finished("promote")?;
+        if is_ours || (promoted.is_none() && live == state.expected_previous) {
+            return Ok(Some((folder, state)));
+        }
+        // Taken back for this run, which was killed before it could say so.
+        if let Some(promoted) = promoted
+            && repo
+                .withdrawal(promoted.text("commit"), state.environment())?
+                .is_some()
+        {
             return Ok(Some((folder, state)));
         }
         // What it was compared with is not live any more: it cannot be promoted.

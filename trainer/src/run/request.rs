@@ -44,6 +44,7 @@ pub enum Ended {
     Promoted,
     Refused,
     Outrun,
+    Withdrawn,
 }
 
 /// `run.json`.
@@ -76,6 +77,16 @@ impl State {
             started_at: jiff::Timestamp::now().to_string(),
             ended: None,
         }
+    }
+
+    /// The registered model.
+    pub fn model_name(&self) -> &str {
+        &self.request.model_name
+    }
+
+    /// What is released to.
+    pub fn environment(&self) -> &str {
+        &self.request.environment
     }
 
     /// Name of the folder.

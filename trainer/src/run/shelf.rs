@@ -94,8 +94,8 @@ impl Shelf {
 
     /// What makes runs of this place the same run: given, or random for a forced one, or the place's own.
     pub fn nonce(&self, flags: &RunFlags) -> Result<String> {
-        if let Some(nonce) = flags.nonce.as_ref().filter(|nonce| !nonce.is_empty()) {
-            return Ok(nonce.clone());
+        if let Some(nonce) = flags.nonce() {
+            return Ok(nonce.to_owned());
         }
         if flags.force {
             return Ok(random());

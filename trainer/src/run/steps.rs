@@ -59,7 +59,7 @@ impl World<'_> {
             package::package(folder, self.store.as_ref(), &self.flags.base_image)
         })?;
         let promoted = step("promote", &|| {
-            promote::promote(folder, &self.repo, environment, false)
+            promote::promote(folder, &self.repo, environment, &state.key, false)
         });
         let promoted = promoted.inspect_err(|failure| self.tell_loss(&registered, failure))?;
         let live = step("confirm", &|| {
@@ -91,7 +91,11 @@ impl World<'_> {
 
     /// The model that was live when the run began; another one now means that it was outrun.
     fn live(&self, state: &State) -> Result<Option<Live>> {
-        let current = self.repo.current(&self.flags.git.environment)?;
+        let current = match &self.earlier {
+            // Its own release is live: the comparison is with the one before, as it was then.
+            Some(earlier) if earlier.state.key == state.key => earlier.previous.clone(),
+            _ => self.repo.current(&self.flags.git.environment)?,
+        };
         let digest = current.as_ref().map(|release| release.digest.clone());
         if digest != state.expected_previous {
             let word = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "unreleased".to_owned());

@@ -106,6 +106,69 @@ fn data_behind_an_address() {
 }
 
 #[test]
+fn the_bytes_that_were_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("iris.csv"), IRIS).unwrap();
+    let digest = contract::sha256_hex(IRIS.as_bytes());
+    let hex = digest.trim_start_matches("sha256:");
+    let train = |place: &str, env: &[(&str, &str)]| {
+        trainer_in(folder.path(), &["train", "--data", place, "--out", "out"], env)
+    };
+    let plain = train("iris.csv", &[]).expect(0).json();
+    let checked = train(&format!("iris.csv#sha256={hex}"), &[]).expect(0).json();
+    assert_eq!(checked["dataset"], plain["dataset"]);
+    let other = "0".repeat(64);
+    let said = train(&format!("iris.csv#sha256={other}"), &[]).expect(exit::BAD_DATA);
+    assert!(
+        said.stderr.contains(&other) && said.stderr.contains(hex),
+        "{}",
+        said.stderr
+    );
+
+    // The same from a store, by a signed address; the key is nowhere to be seen.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(MockServer::start());
+    let signed = Mock::given(path("/sets/2026/iris.csv"))
+        .and(wiremock::matchers::query_param(
+            "X-Amz-Algorithm",
+            "AWS4-HMAC-SHA256",
+        ))
+        .and(wiremock::matchers::query_param_contains(
+            "X-Amz-Credential",
+            "/eu-west-1/s3/aws4_request",
+        ))
+        .and(wiremock::matchers::query_param_contains(
+            "X-Amz-SignedHeaders",
+            "host",
+        ))
+        .respond_with(ResponseTemplate::new(200).set_body_string(IRIS));
+    runtime.block_on(signed.mount(&server));
+    let refused = Mock::given(wiremock::matchers::any())
+        .respond_with(ResponseTemplate::new(403).set_body_string("<Error><Code>AccessDenied</Code></Error>"))
+        .with_priority(9);
+    runtime.block_on(refused.mount(&server));
+    let uri = server.uri();
+    let env = [
+        ("AWS_ENDPOINT_URL", uri.as_str()),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "an-id"),
+        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+    ];
+    let said = train(&format!("s3://sets/2026/iris.csv#sha256={hex}"), &env).expect(0);
+    assert!(!format!("{said:?}").contains("s3cret"), "{said:?}");
+    assert_eq!(said.json()["dataset"], plain["dataset"]);
+    let said = train("s3://sets/2026/iris.csv", &env[..2]).expect(exit::BAD_DATA);
+    assert!(
+        said.stderr.contains("s3://sets/2026/iris.csv")
+            && said.stderr.contains("403 Forbidden (AccessDenied)"),
+        "{}",
+        said.stderr
+    );
+    let said = train("s3://sets/2026/iris.csv", &env[..3]).expect(exit::BAD_DATA);
+    assert!(said.stderr.contains("belong together"), "{}", said.stderr);
+}
+
+#[test]
 fn a_held_lock() {
     let world = World::new(&nowhere());
     world.add("batch-0001.csv", IRIS);

@@ -7,8 +7,8 @@ use std::path::Path;
 fn help() {
     let mut text = String::new();
     let names = [
-        "", "load", "train", "validate", "register", "package", "promote", "confirm", "run", "trigger",
-        "drift",
+        "", "load", "train", "validate", "register", "package", "promote", "confirm", "run", "smoke",
+        "trigger", "drift",
     ];
     for name in names {
         let args: &[&str] = if name.is_empty() {

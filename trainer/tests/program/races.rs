@@ -1,5 +1,6 @@
 //! Somebody else is faster, or what was promoted does not come up.
 
+use crate::support::git_server as server;
 use crate::support::program::Said;
 use crate::support::registry::Registry;
 use crate::support::world::World;
@@ -58,7 +59,7 @@ pub fn racing(world: &World) {
     );
 }
 
-/// A release that does not come up: the old alias stays, and a second run finishes what is left.
+/// A release that does not come up is taken back, once; the old alias stays.
 pub fn degraded(world: &World) {
     world.set_degraded(true);
     let said = world.trainer(&["run"], &[]).expect(exit::NOT_LIVE);
@@ -67,21 +68,114 @@ pub fn degraded(world: &World) {
         "{}",
         said.stderr
     );
+    assert_eq!(
+        world.subjects(),
+        [
+            "revert(local): inference-api m1-0123456",
+            "promote(local): inference-api m1-0123456",
+            "Begin"
+        ]
+    );
+    let message = world.git(&["log", "-1", "--format=%B", "main"]);
+    assert!(
+        message.contains("last words") && message.contains("Reverts: "),
+        "{message}"
+    );
+    assert_eq!(
+        world.git(&["diff", "--stat", "main~2", "main"]),
+        "",
+        "all is as before"
+    );
+    let json = said.json();
+    assert_eq!(
+        json["withdrawn"],
+        serde_json::json!({"commit": world.head(), "already": false})
+    );
     let registry = Registry::of(world);
     assert_eq!(
         (registry.alias(ALIAS_CHAMPION), registry.alias(ALIAS_CHALLENGER)),
-        (None, Some(1))
+        (None, None)
     );
+    let version = &registry.versions()[0];
+    assert_eq!(version.tag("driftless.dev/outcome"), Some("withdrawn"));
     assert_eq!(
-        registry.versions()[0].tag("driftless.dev/outcome"),
-        Some("not-live")
+        version.tag("driftless.dev/withdrawn-by"),
+        Some(world.head().as_str())
     );
+    // What did not come up is not tried again by itself; by order it is.
     world.set_degraded(false);
-    world.trainer(&["run"], &[]).expect(0);
+    world.trainer(&["run"], &[]).expect(exit::NOTHING_NEW);
+    world.trainer(&["run", "--force"], &[]).expect(0);
     assert_eq!(
         (registry.alias(ALIAS_CHAMPION), world.subjects().len()),
-        (Some(1), 2)
+        (Some(2), 4)
     );
+}
+
+/// The Git server goes away before the promotion and comes back while it is waited for.
+pub fn git_comes_back(world: &World) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{port}/gitops.git");
+    let robot = [
+        ("GIT_URL", url.as_str()),
+        ("GIT_USERNAME", server::USER),
+        ("GIT_TOKEN", server::TOKEN),
+    ];
+    let run = |seconds| {
+        let env = [&robot[..], &[("GIT_DEADLINE_SECONDS", seconds)]].concat();
+        world.trainer(&["run"], &env)
+    };
+    let said = run("1").expect(exit::GIT);
+    assert!(
+        said.stderr.contains("trying again") && !said.stderr.contains(server::TOKEN),
+        "{}",
+        said.stderr
+    );
+    let root = world.path("");
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        server::start_at(&port.to_string(), &root)
+    });
+    let said = run("60").expect(0);
+    late.join().unwrap();
+    assert!(said.stderr.contains("trying again"), "{}", said.stderr);
+    assert_eq!(world.subjects().len(), 2);
+}
+
+/// The hook after a sync: asks the API, moves the alias; not for a release that is not served.
+pub fn smoke(world: &World) {
+    let (api, registry) = (world.api(), Registry::of(world));
+    let ask = |more: &[(&str, &str)]| {
+        let own = [("API_URL", api.as_str()), ("SMOKE_DEADLINE_SECONDS", "1")];
+        world.trainer(&["smoke"], &[&own[..], more].concat())
+    };
+    let said = ask(&[]).expect(0).json();
+    assert_eq!(
+        (&said["status"], &said["released"]),
+        (&"skipped".into(), &false.into())
+    );
+    world.trainer(&["run"], &[("DRIFTLESS_EXIT_AFTER", "promote")]);
+    assert_eq!(registry.alias(ALIAS_CHAMPION), None);
+    world.set_wrong(true);
+    let said = ask(&[]).expect(exit::NOT_LIVE);
+    assert!(said.stderr.contains("not shares of 3 classes"), "{}", said.stderr);
+    assert_eq!(registry.alias(ALIAS_CHAMPION), None);
+    world.set_wrong(false);
+    let said = ask(&[]).expect(0).json();
+    assert_eq!(
+        (&said["status"], &said["model_version"]),
+        (&"done".into(), &1.into())
+    );
+    assert_eq!(registry.alias(ALIAS_CHAMPION), Some(1));
+    assert_eq!(ask(&[]).expect(0).json()["status"], "already");
+    let nobody = "http://127.0.0.1:9";
+    let said = ask(&[("API_URL", nobody)]).expect(exit::NOT_LIVE);
+    assert!(said.stderr.contains("/readyz"), "{}", said.stderr);
+    let said = ask(&[("MLFLOW_TRACKING_URI", nobody)]).expect(exit::MLFLOW);
+    assert_eq!(said.json()["exit_code"], exit::MLFLOW);
 }
 
 /// Somebody reverts between the promotion and the look at what is live.

@@ -16,7 +16,7 @@ fn the_loop() {
     let Some(server) = mlflow::start("the_loop") else {
         return;
     };
-    let parts: [Part; 10] = [
+    let parts: [Part; 13] = [
         ("promoted", promoted),
         ("python", python),
         ("refused", refused),
@@ -27,6 +27,9 @@ fn the_loop() {
         ("replaced", races::replaced_before_live),
         ("broken layout", broken_layout),
         ("adopted", adopted),
+        ("git comes back", races::git_comes_back),
+        ("smoke", races::smoke),
+        ("outrun and wiped", kills::outrun_and_wiped),
     ];
     for (name, part) in parts {
         eprintln!("--- {name}");
@@ -39,6 +42,15 @@ fn the_loop() {
         let world = World::new(&server.address);
         world.add("batch-0001.csv", IRIS);
         kills::killed(&world, point);
+        let world = World::new(&server.address);
+        world.add("batch-0001.csv", IRIS);
+        kills::killed_and_wiped(&world, point);
+    }
+    for point in ["withdraw:act", "withdraw"] {
+        eprintln!("--- killed at {point}");
+        let world = World::new(&server.address);
+        world.add("batch-0001.csv", IRIS);
+        kills::killed_while_withdrawing(&world, point);
     }
 }
 

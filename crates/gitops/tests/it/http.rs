@@ -154,10 +154,39 @@ fn a_server_that_refuses_the_push_is_quoted() {
 #[cfg(feature = "https")]
 mod tls {
     use super::{ENVIRONMENT, TOKEN, World, open, release};
-    use crate::server::start_tls;
-    use std::{env, path::Path, process::Command};
+    use crate::server::serve;
+    use std::{env, net::TcpListener, path::Path, process::Command};
 
     const CHILD: &str = "DRIFTLESS_TEST_HTTPS";
+
+    /// A Git server, behind TLS with this certificate and key (PEM): `https://127.0.0.1:<port>`.
+    fn start_tls(root: &Path, certificate: &Path, key: &Path) -> String {
+        use rustls::{
+            ServerConfig, ServerConnection, StreamOwned,
+            pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        };
+        let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(certificate).unwrap()],
+                PrivateKeyDer::from_pem_file(key).unwrap(),
+            )
+            .unwrap();
+        let config = std::sync::Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("https://{}", listener.local_addr().unwrap());
+        let root = root.to_path_buf();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let connection = ServerConnection::new(config.clone()).unwrap();
+                let root = root.clone();
+                std::thread::spawn(move || serve(StreamOwned::new(connection, stream), &root));
+            }
+        });
+        address
+    }
 
     #[test]
     fn promotes_over_https_when_the_certificate_is_trusted() {

@@ -32,37 +32,8 @@ pub fn start_at(address: &str, root: &Path) -> String {
     address
 }
 
-/// As `start`, behind TLS with this certificate and key (PEM): `https://127.0.0.1:<port>`.
-#[cfg(feature = "https")]
-pub fn start_tls(root: &Path, certificate: &Path, key: &Path) -> String {
-    use rustls::{
-        ServerConfig, ServerConnection, StreamOwned,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    };
-    let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from_pem_file(certificate).unwrap()],
-            PrivateKeyDer::from_pem_file(key).unwrap(),
-        )
-        .unwrap();
-    let config = std::sync::Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("https://{}", listener.local_addr().unwrap());
-    let root = root.to_path_buf();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let connection = ServerConnection::new(config.clone()).unwrap();
-            let root = root.clone();
-            std::thread::spawn(move || serve(StreamOwned::new(connection, stream), &root));
-        }
-    });
-    address
-}
-
-fn serve(stream: impl Read + Write, root: &Path) {
+/// Answers one request.
+pub fn serve(stream: impl Read + Write, root: &Path) {
     let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {

@@ -1,5 +1,8 @@
 //! Shared by the tests of the whole program.
 
+#[path = "../../../../crates/gitops/tests/it/server.rs"]
+#[allow(dead_code)]
+pub mod git_server;
 #[path = "../../../../crates/mlflow-client/tests/support/server.rs"]
 pub mod mlflow;
 pub mod program;

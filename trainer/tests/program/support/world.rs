@@ -27,6 +27,7 @@ pub struct World {
 struct Played {
     is_degraded: AtomicBool,
     is_drift: AtomicBool,
+    is_wrong: AtomicBool,
 }
 
 impl World {
@@ -177,6 +178,11 @@ impl World {
         self.played.is_degraded.store(is_degraded, Ordering::SeqCst);
     }
 
+    /// Sets whether the API's predictions are none.
+    pub fn set_wrong(&self, is_wrong: bool) {
+        self.played.is_wrong.store(is_wrong, Ordering::SeqCst);
+    }
+
     /// Sets what the API says about drift.
     pub fn set_drift(&self, is_drift: bool) {
         self.played.is_drift.store(is_drift, Ordering::SeqCst);
@@ -234,10 +240,10 @@ impl Respond for Engine {
 }
 
 /// An API that serves what the release file at the head of the branch says.
-struct Api(PathBuf);
+struct Api(PathBuf, Arc<Played>);
 
 impl Respond for Api {
-    fn respond(&self, _: &Request) -> ResponseTemplate {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
         let file = git(
             &self.0,
             &[
@@ -248,8 +254,18 @@ impl Respond for Api {
         let Ok(Some(release)) = gitops::Release::from_yaml("local", &(file + "\n")) else {
             return ResponseTemplate::new(503);
         };
+        let version = release.model_version.to_string();
+        if request.url.path() == "/predict" {
+            let share = if self.1.is_wrong.load(Ordering::SeqCst) {
+                0.5
+            } else {
+                1.0
+            };
+            return ResponseTemplate::new(200).set_body_json(json!({"prediction": 0,
+                "probabilities": [share, 0.0, 0.0], "model_version": version, "drift_detected": false}));
+        }
         ResponseTemplate::new(200).set_body_json(json!({
-            "name": "iris-model", "model_version": release.model_version.to_string(), "task": "classification",
+            "classes": ["a", "b", "c"], "name": "iris-model", "model_version": version, "task": "classification",
             "algorithm": "random-forest", "features": [],
             "digests": {"model": release.model_digest, "image": release.digest}}))
     }
@@ -280,8 +296,8 @@ async fn play(server: &MockServer, repository: &Path, played: Arc<Played>) {
     rest.respond_with(ResponseTemplate::new(200).set_body_json(json!({})))
         .mount(server)
         .await;
-    let info = Mock::given(method("GET")).and(path("/model/info"));
-    info.respond_with(Api(repository.to_path_buf()))
+    let info = Mock::given(path_regex("^/(model/info|predict|readyz)$"));
+    info.respond_with(Api(repository.to_path_buf(), played.clone()))
         .mount(server)
         .await;
     let drift = Mock::given(method("GET")).and(path("/drift/status"));
