@@ -15,6 +15,15 @@ pub const BINARIES: [(&str, &str); 4] = [
     ("bench", "bench"),
 ];
 
+/// What a cluster needs beside them; a local world compiles no client of Kubernetes.
+const FOR_CLUSTERS: (&str, &str) = ("cluster", "driftless-cluster");
+
+/// The binaries of this world.
+pub fn binaries(ctx: &Ctx) -> impl Iterator<Item = &'static str> {
+    let more = ctx.cluster.as_ref().map(|_| FOR_CLUSTERS.1);
+    BINARIES.iter().map(|(_, binary)| *binary).chain(more)
+}
+
 /// What `cargo run` sets for its program. Some build scripts (ring's) run again when one of these
 /// changes, and everything above them compiles again.
 const SET_BY_CARGO_RUN: [&str; 5] = [
@@ -54,7 +63,8 @@ pub fn release_build(ctx: &Ctx, more: &[&str]) -> Cmd {
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .args(["build", "--locked", "--release", "--target", &triple]);
     let packages = BINARIES.iter().map(|(package, _)| *package);
-    for package in packages.chain(more.iter().copied()) {
+    let cluster = ctx.cluster.as_ref().map(|_| FOR_CLUSTERS.0);
+    for package in packages.chain(cluster).chain(more.iter().copied()) {
         cmd = cmd.args(["--package", package]);
     }
     cmd

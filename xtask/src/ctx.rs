@@ -3,9 +3,10 @@
 use crate::{
     exec::{Cmd, Executor, Output, Request},
     failure::{Failure, Id, Outcome},
-    flags::{EngineChoice, Globals},
+    flags::Globals,
     known,
     report::Report,
+    world::Cluster,
 };
 use engine::{Engine, EngineError};
 use serde::de::DeserializeOwned;
@@ -23,7 +24,9 @@ pub struct Ctx {
     /// The state folder, absolute (`.driftless`).
     pub state: PathBuf,
     /// The overlays that are rendered.
-    pub environment: &'static str,
+    pub environment: String,
+    /// The cluster, where the engine is one.
+    pub cluster: Option<Cluster>,
     /// Added to every port.
     pub port_offset: u16,
     /// Results as JSON.
@@ -52,8 +55,13 @@ impl Ctx {
             .map_or_else(|| root.join("target"), |dir| absolute(Path::new(&dir)));
         Ctx {
             target,
-            state: absolute(&globals.state),
-            environment: "local",
+            state: absolute(globals.state.as_deref().unwrap_or(Path::new(".driftless"))),
+            environment: globals
+                .cluster
+                .environment
+                .clone()
+                .unwrap_or_else(|| "local".to_owned()),
+            cluster: None,
             port_offset: globals.port_offset,
             json: globals.json,
             verbose: globals.verbose,
@@ -71,7 +79,8 @@ impl Ctx {
             root: self.root.clone(),
             target: self.target.clone(),
             state,
-            environment: self.environment,
+            environment: "local".to_owned(),
+            cluster: None,
             port_offset,
             json: self.json,
             verbose: self.verbose,
@@ -79,6 +88,50 @@ impl Ctx {
             exec: Arc::clone(&self.exec),
             report: Arc::clone(&self.report),
         }
+    }
+
+    /// The same clone with a cluster, whose state is in a folder of its own.
+    pub fn with_cluster(self, state: PathBuf, cluster: Cluster) -> Self {
+        Ctx {
+            state,
+            environment: cluster.environment.clone(),
+            cluster: Some(cluster),
+            ..self
+        }
+    }
+
+    /// The cluster, for what is only called where there is one.
+    ///
+    /// # Errors
+    /// `cluster-not-named`.
+    pub fn the_cluster(&self) -> Outcome<&Cluster> {
+        self.cluster.as_ref().ok_or_else(|| {
+            Failure::new(Id::ClusterNotNamed, "find the cluster").because("the engine is the local one")
+        })
+    }
+
+    /// A command line as it must be typed for this world: `cargo xtask status` with the flags that
+    /// name the cluster.
+    pub fn typed(&self, text: &str) -> String {
+        let Some(cluster) = &self.cluster else {
+            return text.to_owned();
+        };
+        let mut typed = String::new();
+        let mut pieces = text.split("cargo xtask ");
+        typed.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let end = piece
+                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+                .unwrap_or(piece.len());
+            let (task, rest) = piece.split_at(end);
+            typed.push_str(&format!("cargo xtask {task}"));
+            // Said twice it would be wrong.
+            if !rest.starts_with(" --engine") {
+                typed.push_str(&format!(" {}", cluster.flags()));
+            }
+            typed.push_str(rest);
+        }
+        typed
     }
 
     /// A release binary of ours.
@@ -94,7 +147,8 @@ impl Ctx {
         self.root.join("target/tools").join(name)
     }
 
-    /// The bare repository of the local engine.
+    /// The bare repository of the local engine; for a cluster, the local copy of the repository that
+    /// it follows.
     pub fn bare(&self) -> PathBuf {
         self.state.join("gitops.git")
     }
@@ -255,29 +309,4 @@ pub fn find_root(start: &Path) -> Outcome<PathBuf> {
                 ))
                 .in_step("start")
         })
-}
-
-/// Which engine is used, and why, in words.
-///
-/// # Errors
-/// `engine-unavailable` for engines that this version does not have.
-pub fn choose_engine(choice: EngineChoice) -> Outcome<&'static str> {
-    match choice {
-        EngineChoice::Local => Ok("local, as asked"),
-        EngineChoice::Auto => {
-            Ok("local: it needs neither Docker nor Kubernetes, and this version has no other")
-        }
-        EngineChoice::Minikube | EngineChoice::Cluster => {
-            let name = if choice == EngineChoice::Minikube {
-                "minikube"
-            } else {
-                "cluster"
-            };
-            Err(
-                Failure::new(Id::EngineUnavailable, format!("use the {name} engine"))
-                    .because("this version has the local engine only; the Kubernetes engine is not built in")
-                    .in_step("start"),
-            )
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod cmd;
 mod fake;
 mod http;
 mod recording;
+mod shared;
 
 pub use cmd::{Cmd, Effect, Output, Show};
 pub use fake::{Fake, FakeEngine};
@@ -68,6 +69,13 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// As the system says.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// SHA-256 of a file, `sha256:<hex>`.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn sha256(&self, path: &Path) -> io::Result<String> {
+        Ok(contract::sha256_hex(&self.read(path)?))
+    }
     /// Writes a file whole (aside, then renamed; parents are made). `mode` as in chmod.
     ///
     /// # Errors
@@ -78,6 +86,11 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// As the system says.
     fn remove_tree(&self, path: &Path) -> io::Result<()>;
+    /// Removes a file; an absent one is fine.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Whether 127.0.0.1:`port` can be bound.
     fn port_is_free(&self, port: u16) -> bool;
     /// One HTTP exchange with something on this machine.
@@ -116,51 +129,6 @@ pub trait Executor: Send + Sync {
 #[derive(Debug)]
 pub struct Lock {
     _file: Option<fs::File>,
-}
-
-impl<T: Executor + ?Sized> Executor for std::sync::Arc<T> {
-    fn run(&self, cmd: &Cmd) -> Result<Output, ExecError> {
-        (**self).run(cmd)
-    }
-    fn start(&self, cmd: &Cmd, log: &Path) -> Result<(), ExecError> {
-        (**self).start(cmd, log)
-    }
-    fn find(&self, program: &str) -> Option<PathBuf> {
-        (**self).find(program)
-    }
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        (**self).read(path)
-    }
-    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-        (**self).write(path, bytes, mode)
-    }
-    fn remove_tree(&self, path: &Path) -> io::Result<()> {
-        (**self).remove_tree(path)
-    }
-    fn port_is_free(&self, port: u16) -> bool {
-        (**self).port_is_free(port)
-    }
-    fn http(&self, request: &Request) -> Result<Answer, String> {
-        (**self).http(request)
-    }
-    fn engine(&self, state: &Path) -> Result<Box<dyn Engine>, EngineError> {
-        (**self).engine(state)
-    }
-    fn stop_engine(&self, state: &Path) -> Result<(), EngineError> {
-        (**self).stop_engine(state)
-    }
-    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        (**self).lock(path)
-    }
-    fn print(&self, line: &str) {
-        (**self).print(line);
-    }
-    fn pause(&self, what: &str, time: Duration) -> bool {
-        (**self).pause(what, time)
-    }
-    fn pretends(&self) -> bool {
-        (**self).pretends()
-    }
 }
 
 /// Acts.
@@ -330,6 +298,13 @@ impl Executor for Real {
 
     fn remove_tree(&self, path: &Path) -> io::Result<()> {
         match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }

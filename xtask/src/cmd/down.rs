@@ -1,5 +1,7 @@
 //! `down`: stops what `up` started and nothing else; `--purge` also removes the state folder.
 
+mod kubernetes;
+
 use crate::{
     cmd::{doctor, up},
     ctx::{Ctx, engine_failure},
@@ -24,6 +26,9 @@ pub fn command(ctx: &Ctx, flags: &DownFlags) -> Outcome<()> {
     }
     doctor::state(ctx)?;
     let lock = up::lock(ctx)?;
+    if ctx.cluster.is_some() {
+        remove_from_cluster(ctx, flags)?;
+    }
     let stop = Step {
         name: "stop",
         probe,
@@ -32,7 +37,9 @@ pub fn command(ctx: &Ctx, flags: &DownFlags) -> Outcome<()> {
         deadline: Duration::from_secs(60),
         hint: "",
     };
-    step::run_one(ctx, &stop)?;
+    if ctx.cluster.is_none() {
+        step::run_one(ctx, &stop)?;
+    }
     if flags.purge {
         let purge = Step {
             name: "purge",
@@ -46,6 +53,15 @@ pub fn command(ctx: &Ctx, flags: &DownFlags) -> Outcome<()> {
     }
     drop(lock);
     finish(ctx)
+}
+
+/// As a step, whose act must know the flags.
+fn remove_from_cluster(ctx: &Ctx, flags: &DownFlags) -> Outcome<()> {
+    let deadline = Deadline::after(Duration::from_secs(600));
+    step::timed(ctx, "remove", || match kubernetes::probe(ctx, flags)? {
+        Probe::Done(note) => Acted::nothing(note),
+        _ => kubernetes::remove(ctx, flags, deadline),
+    })
 }
 
 fn finish(ctx: &Ctx) -> Outcome<()> {

@@ -7,6 +7,7 @@ use crate::{
     exec::{Cmd, Show},
     failure::{Failure, Id, Outcome},
     flags::{DownFlags, E2eFlags, RollbackFlags, TrainFlags, UpFlags},
+    git, kubectl,
     report::Ending,
 };
 use std::time::Duration;
@@ -21,6 +22,9 @@ const STATE: &str = "e2e/state";
 /// # Errors
 /// `check-failed` when a scenario does not hold; what `up` says.
 pub fn command(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
+    if ctx.cluster.is_some() {
+        return on_cluster(ctx, flags);
+    }
     let world = ctx.elsewhere(ctx.target.join(STATE), PORT_OFFSET);
     let ctx = &world;
     if flags.rest.iter().any(|flag| flag == "--list") {
@@ -34,7 +38,8 @@ pub fn command(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
         "have the end-to-end world alone",
     )?;
     // What an earlier run left behind would change what the scenarios find.
-    down::command(ctx, &DownFlags { purge: true })?;
+    let down = |purge| down::command(ctx, &DownFlags { purge, yes: false });
+    down(true)?;
     up::run(ctx, &UpFlags::default())?;
     build(ctx)?;
     let result = scenarios(ctx, &flags.rest).and_then(|()| match flags.rest.is_empty() {
@@ -49,11 +54,24 @@ pub fn command(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
         ));
         if !flags.keep {
             // Its logs stay; its processes do not.
-            down::command(ctx, &DownFlags { purge: false })?;
+            down(false)?;
         }
         return result;
     }
-    down::command(ctx, &DownFlags { purge: true })
+    down(true)
+}
+
+/// On a cluster the world is the cluster's own: it is brought up where it is not, and stays.
+fn on_cluster(ctx: &Ctx, flags: &E2eFlags) -> Outcome<()> {
+    if !flags.rest.iter().any(|flag| flag == "--list") {
+        up::run(ctx, &UpFlags::default())?;
+    }
+    build(ctx)?;
+    scenarios(ctx, &flags.rest)?;
+    match flags.rest.is_empty() {
+        true => everyday(ctx),
+        false => Ok(()),
+    }
 }
 
 /// The commands that the README names, in the world that the scenarios leave: what a newcomer types
@@ -84,10 +102,33 @@ fn build(ctx: &Ctx) -> Outcome<()> {
     result.map(drop)
 }
 
+/// How a person's trainer and kubectl reach the cluster; nothing for the local engine.
+fn world(ctx: &Ctx) -> Outcome<Vec<String>> {
+    let Some(cluster) = &ctx.cluster else {
+        return Ok(Vec::new());
+    };
+    let mut args = vec![
+        "--context".to_owned(),
+        cluster.context.clone(),
+        "--kubectl".to_owned(),
+        kubectl::program(ctx)?,
+        "--images".to_owned(),
+        cluster.push_store(ctx.port_offset),
+        "--image-pull-name".to_owned(),
+        cluster.registry.clone(),
+    ];
+    let credentials = git::remote::credentials(ctx);
+    if credentials.is_file() {
+        args.extend(["--git-credentials".to_owned(), credentials.display().to_string()]);
+    }
+    Ok(args)
+}
+
 fn scenarios(ctx: &Ctx, rest: &[String]) -> Outcome<()> {
     let mut cmd = Cmd::changes(ctx.binary("e2e").display().to_string())
         .args(["--state"])
         .path(&ctx.state)
+        .args(world(ctx)?)
         .args(rest)
         .env(
             "DRIFTLESS_ORACLE_PYTHON",

@@ -1,19 +1,23 @@
 //! `images`, and the steps `build` and `images` of `up`: release binaries, the base image of the API
-//! and the trainer's image in the layout, and the commit that names the latter.
+//! and the trainer's image in the layout or a registry, and the commit that names the latter.
+
+mod extra;
+mod named;
+mod pack;
+
+pub use named::release_component;
+pub use pack::{act, probe, verify};
 
 use crate::{
     cargo,
     cmd::up,
     ctx::Ctx,
-    exec::Cmd,
     failure::{Failure, Id, Outcome},
-    git,
-    step::{self, Acted, Deadline, Probe, Step, looks_done, nothing_to_verify},
+    flags::ImagesFlags,
+    step::{self, Acted, Deadline, Probe, Step, nothing_to_verify},
     tools,
 };
-use contract::names::TRAINING;
-use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// What the model layer is appended to.
 pub const BASE: &str = "inference-api:base";
@@ -24,7 +28,7 @@ pub const TRAINER: &str = "trainer:dev";
 ///
 /// # Errors
 /// `build-failed`, `image-store`, what Git says.
-pub fn command(ctx: &Ctx) -> Outcome<()> {
+pub fn command(ctx: &Ctx, flags: &ImagesFlags) -> Outcome<()> {
     crate::cmd::doctor::state(ctx)?;
     let _lock = up::lock(ctx)?;
     let seconds = Duration::from_secs;
@@ -42,15 +46,25 @@ pub fn command(ctx: &Ctx) -> Outcome<()> {
             &[Step {
                 name: "images",
                 probe,
-                act,
+                act: if ctx.cluster.is_some() { pack::push } else { act },
                 verify: nothing_to_verify,
                 deadline: seconds(120),
                 hint: "",
             }],
         ],
     )?;
+    let minutes = Deadline::after(seconds(3600));
+    if let Some(file) = &flags.archive {
+        let file = ctx.root.join(file);
+        extra::archive(ctx, &file, minutes)?;
+        ctx.report.say(format!("written  {}", file.display()));
+    }
+    if flags.twice {
+        let said = extra::twice(ctx, minutes)?;
+        ctx.report.say(format!("checked  {said}"));
+    }
     if !ctx.exec.pretends() {
-        let packed = packed(ctx).unwrap_or_default();
+        let packed = pack::packed(ctx).unwrap_or_default();
         if ctx.json {
             ctx.result(&serde_json::json!({BASE: packed.base, TRAINER: packed.trainer}).to_string());
         } else {
@@ -72,9 +86,8 @@ pub fn build_probe(_: &Ctx) -> Outcome<Probe> {
 }
 
 fn identities(ctx: &Ctx) -> Vec<String> {
-    cargo::BINARIES
-        .iter()
-        .map(|(_, binary)| identity(&ctx.binary(binary)))
+    cargo::binaries(ctx)
+        .map(|binary| identity(&ctx.binary(binary)))
         .collect()
 }
 
@@ -102,9 +115,8 @@ pub fn build(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
 /// # Errors
 /// `build-failed`.
 pub fn build_verify(ctx: &Ctx) -> Outcome<()> {
-    match cargo::BINARIES
-        .iter()
-        .map(|(_, name)| ctx.binary(name))
+    match cargo::binaries(ctx)
+        .map(|name| ctx.binary(name))
         .find(|path| !path.is_file())
     {
         None => Ok(()),
@@ -132,206 +144,5 @@ pub fn identity(path: &std::path::Path) -> String {
                 changed.unwrap_or_default().as_nanos()
             )
         },
-    )
-}
-
-/// What was packed last, and from what.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Packed {
-    api_from: String,
-    trainer_from: String,
-    code_commit: String,
-    base: String,
-    trainer: String,
-}
-
-fn stamp(ctx: &Ctx) -> PathBuf {
-    ctx.state.join("images.json")
-}
-
-fn packed(ctx: &Ctx) -> Option<Packed> {
-    serde_json::from_str(&ctx.read_text(&stamp(ctx))?).ok()
-}
-
-fn code_commit(ctx: &Ctx) -> Outcome<String> {
-    Ok(git::ask(ctx, &git::reads(&ctx.root).args(["rev-parse", "HEAD"]))?
-        .unwrap_or_else(|| "unknown".to_owned()))
-}
-
-/// The component that names the trainer's image, for every overlay that runs it.
-fn component(ctx: &Ctx) -> String {
-    format!(
-        "kustomize/overlays/{}/{TRAINING}/release/image/kustomization.yaml",
-        ctx.environment
-    )
-}
-
-/// Looks whether the layout holds what the binaries would give, and `main` names it.
-///
-/// # Errors
-/// `git-failed`.
-pub fn probe(ctx: &Ctx) -> Outcome<Probe> {
-    let Some(packed) = packed(ctx) else {
-        return Ok(Probe::Needed("nothing was packed yet".to_owned()));
-    };
-    let current = Packed {
-        api_from: identity(&ctx.binary("inference-api")),
-        trainer_from: identity(&ctx.binary("trainer")),
-        code_commit: code_commit(ctx)?,
-        base: packed.base.clone(),
-        trainer: packed.trainer.clone(),
-    };
-    if packed != current {
-        return Ok(Probe::Needed("a binary or the commit changed".to_owned()));
-    }
-    let index = ctx
-        .read_text(&ctx.images().join("index.json"))
-        .unwrap_or_default();
-    if !(index.contains(&packed.base) && index.contains(&packed.trainer)) {
-        return Ok(Probe::Needed(format!("{} lacks them", ctx.short(&ctx.images()))));
-    }
-    if !named(ctx, &packed.trainer)? {
-        return Ok(Probe::Needed("main does not name the trainer's image".to_owned()));
-    }
-    Ok(Probe::Done(format!("{BASE} and {TRAINER} as built")))
-}
-
-/// Whether `main` names the trainer's image; true where there is no repository yet.
-fn named(ctx: &Ctx, digest: &str) -> Outcome<bool> {
-    if git::bare_head(ctx)?.is_none() {
-        return Ok(true);
-    }
-    let show = git::reads(&ctx.bare()).args(["show", &format!("{}:{}", git::MAIN, component(ctx))]);
-    Ok(git::ask(ctx, &show)?.is_some_and(|text| text.contains(digest)))
-}
-
-/// Packs both images and commits the name of the trainer's.
-///
-/// # Errors
-/// `image-store`, what Git says.
-pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
-    let (api_from, trainer_from) = (
-        identity(&ctx.binary("inference-api")),
-        identity(&ctx.binary("trainer")),
-    );
-    let code_commit = code_commit(ctx)?;
-    let base = pack(
-        ctx,
-        "inference-api",
-        BASE,
-        &[("MODEL_DIR", "model"), ("LISTEN_ADDRESS", "0.0.0.0:8000")],
-        deadline,
-    )?;
-    let trainer = pack(
-        ctx,
-        "trainer",
-        TRAINER,
-        &[("CODE_COMMIT", &code_commit)],
-        deadline,
-    )?;
-    let committed = name_trainer(ctx, &trainer)?;
-    let packed = Packed {
-        api_from,
-        trainer_from,
-        code_commit,
-        base,
-        trainer,
-    };
-    let text = serde_json::to_string_pretty(&packed).unwrap_or_default();
-    ctx.write(Id::ImageStore, &stamp(ctx), &text, 0o644)?;
-    Acted::changed(match committed {
-        Some(commit) => format!("packed; trainer's image named by commit {}", git::short(&commit)),
-        None => "packed".to_owned(),
-    })
-}
-
-/// The layout must now hold them.
-///
-/// # Errors
-/// `image-store`.
-pub fn verify(ctx: &Ctx) -> Outcome<()> {
-    looks_done(ctx, probe, Id::ImageStore, "find the packed images in the layout")
-}
-
-/// One image by the trainer, which has the code for layers: xtask stays light.
-fn pack(
-    ctx: &Ctx,
-    binary: &str,
-    reference: &str,
-    env: &[(&str, &str)],
-    deadline: Deadline,
-) -> Outcome<String> {
-    let mut cmd = Cmd::changes(ctx.binary("trainer").display().to_string())
-        .args(["image", "--binary"])
-        .path(ctx.binary(binary))
-        .args([
-            "--reference",
-            reference,
-            "--store",
-            &format!("oci-layout:{}", ctx.images().display()),
-        ])
-        .deadline(deadline.left())
-        .pretend(format!(r#"{{"digest":"<digest of {reference}>"}}"#));
-    for (name, value) in env {
-        cmd = cmd.args(["--env", &format!("{name}={value}")]);
-    }
-    let attempted = format!("pack {reference}");
-    let output = ctx.must(Id::ImageStore, &attempted, &cmd)?;
-    let result: serde_json::Value = serde_json::from_str(output.stdout.trim())
-        .map_err(|error| Failure::new(Id::ImageStore, attempted.clone()).because(error))?;
-    match result["digest"].as_str() {
-        Some(digest) => Ok(digest.to_owned()),
-        None => Err(Failure::new(Id::ImageStore, attempted).because(format!("no digest in {result}"))),
-    }
-}
-
-/// The bootstrap commit: names the trainer's image by digest.
-fn name_trainer(ctx: &Ctx, digest: &str) -> Outcome<Option<String>> {
-    if git::bare_head(ctx)?.is_none() && !ctx.exec.pretends() {
-        return Ok(None);
-    }
-    if !ctx.exec.pretends() && named(ctx, digest)? {
-        return Ok(None);
-    }
-    // Somebody may push in between; a push is never forced, so begin anew a few times.
-    let mut last = None;
-    for _ in 0..3 {
-        let clone = git::Clone::of(ctx, &ctx.bare().display().to_string(), "trainer-image")?;
-        let file = component(ctx);
-        ctx.write(
-            Id::GitFailed,
-            &clone.dir().join(&file),
-            &release_component(digest),
-            0o644,
-        )?;
-        clone.must("commit the trainer's image", &["add", &file])?;
-        let subject = format!("bootstrap({}): trainer {}", ctx.environment, short_digest(digest));
-        clone.must(
-            "commit the trainer's image",
-            &["commit", "--quiet", "--no-verify", "--message", &subject],
-        )?;
-        match clone.push() {
-            Ok(commit) => return Ok(Some(commit)),
-            Err(failure) if failure.id == Id::GitMoved => last = Some(failure),
-            Err(failure) => return Err(failure),
-        }
-    }
-    last.map_or(Ok(None), Err)
-}
-
-fn short_digest(digest: &str) -> &str {
-    digest
-        .strip_prefix("sha256:")
-        .and_then(|hex| hex.get(..12))
-        .unwrap_or(digest)
-}
-
-/// The machine-written component, whole.
-pub fn release_component(digest: &str) -> String {
-    format!(
-        "# Written whole by `cargo xtask up`; not for editing.\n\
-         apiVersion: kustomize.config.k8s.io/v1alpha1\n\
-         kind: Component\n\
-         images:\n  - name: trainer\n    newName: trainer\n    digest: \"{digest}\"\n"
     )
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     cmd::rollback,
-    ctx::{Ctx, engine_failure},
+    ctx::Ctx,
     failure::{Failure, Id, Outcome},
     flags::PromoteFlags,
     git,
@@ -31,8 +31,7 @@ pub fn command(ctx: &Ctx, flags: &PromoteFlags) -> Outcome<()> {
         )
         .map(drop);
     }
-    let url = engine.git_url().map_err(engine_failure("find the repository"))?;
-    let changes = git::promotions(ctx, &git::Clone::of(ctx, &url, "promote")?, 1000)?;
+    let changes = git::promotions(ctx, &git::Clone::of(ctx, "promote")?, 1000)?;
     let released = |change: &&git::Promotion| {
         change
             .released

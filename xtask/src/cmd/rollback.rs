@@ -2,7 +2,7 @@
 
 use crate::{
     cmd::status,
-    ctx::{Ctx, engine_failure},
+    ctx::Ctx,
     exec::Cmd,
     failure::{Failure, Id, Outcome},
     flags::RollbackFlags,
@@ -65,12 +65,7 @@ pub fn say(ctx: &Ctx, done: &RolledBack) {
 /// # Errors
 /// As [`command`].
 pub fn run(ctx: &Ctx, engine: &dyn Engine, to: Option<&str>, deadline: Deadline) -> Outcome<RolledBack> {
-    let url = if ctx.exec.pretends() {
-        ctx.bare().display().to_string()
-    } else {
-        engine.git_url().map_err(engine_failure("find the repository"))?
-    };
-    let (commit, released) = commit(ctx, &url, to)?;
+    let (commit, released) = commit(ctx, to)?;
     let took = status::wait_live(ctx, engine, &commit, deadline)?;
     let at = Instant::now();
     follow(ctx, engine, released.as_ref(), deadline);
@@ -83,10 +78,10 @@ pub fn run(ctx: &Ctx, engine: &dyn Engine, to: Option<&str>, deadline: Deadline)
 }
 
 /// Makes and pushes the one commit. A push is never forced: when the branch moved, it begins anew.
-fn commit(ctx: &Ctx, url: &str, to: Option<&str>) -> Outcome<(String, Option<Released>)> {
+fn commit(ctx: &Ctx, to: Option<&str>) -> Outcome<(String, Option<Released>)> {
     let mut last = Failure::new(Id::GitMoved, "push the rollback");
     for _ in 0..3 {
-        let clone = git::Clone::of(ctx, url, "rollback")?;
+        let clone = git::Clone::of(ctx, "rollback")?;
         if ctx.exec.pretends() {
             clone.must(
                 "revert",
@@ -166,7 +161,7 @@ fn restore(ctx: &Ctx, clone: &git::Clone<'_>, commit: &str) -> Outcome<Option<Re
         return Err(Failure::new(Id::NothingToRollBack, attempted)
             .because(format!("{} is released already", then.tag)));
     }
-    let file = release_file(ctx.environment);
+    let file = release_file(&ctx.environment);
     clone.must(&attempted, &["checkout", "--quiet", &full, "--", &file])?;
     // Subject and trailers of the promotion say where the model comes from; they hold again.
     let message = ctx.must(

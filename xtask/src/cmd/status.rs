@@ -71,10 +71,9 @@ pub fn overview(ctx: &Ctx) -> Outcome<Overview> {
             .get_json(Id::ApiUnreachable, &format!("{api}/drift/status"))
             .ok();
     }
-    let url = engine.git_url().map_err(engine_failure("find the repository"))?;
     let promotions = match ctx.exec.pretends() {
         true => Vec::new(),
-        false => git::promotions(ctx, &git::Clone::of(ctx, &url, "status")?, PROMOTIONS)?,
+        false => git::promotions(ctx, &git::Clone::of(ctx, "status")?, PROMOTIONS)?,
     };
     let (of_apps, of_stand_ins) = memory(&status);
     let own = engine_memory(ctx);

@@ -13,6 +13,7 @@ use crate::{
     report::{Ending, Line},
     step::{Deadline, Probe},
     venv::{self, Venv},
+    world,
 };
 use std::time::{Duration, Instant};
 
@@ -40,8 +41,7 @@ impl Checked {
 /// # Errors
 /// `check-failed` with the names of the checks that failed.
 pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
-    let mut skipped =
-        vec!["scenarios on Minikube or a cluster: this version has the local engine only".to_owned()];
+    let mut skipped = Vec::new();
     let mut failed = Vec::new();
     let mut count = 0;
     let mut check = |name: &str, run: &dyn Fn() -> Outcome<Checked>| {
@@ -97,8 +97,21 @@ pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
         check("e2e", &|| {
             cmd::e2e::command(ctx, &E2eFlags::default()).and_then(|()| Checked::note("all scenarios hold"))
         });
+        match world::of_variables(ctx) {
+            Ok(cluster) => check("cluster", &|| on_cluster(&cluster)),
+            Err(why) => skipped.push(format!("scenarios on a cluster: {why}")),
+        }
     }
     sum(ctx, count, &failed, &skipped)
+}
+
+/// The same scenarios, in the cluster that the variables name.
+fn on_cluster(cluster: &Ctx) -> Outcome<Checked> {
+    cmd::e2e::command(cluster, &E2eFlags::default())?;
+    Checked::note(format!(
+        "all scenarios hold on {}",
+        cluster.the_cluster()?.context
+    ))
 }
 
 fn one(ctx: &Ctx, name: &str, run: &dyn Fn() -> Outcome<Checked>, skipped: &mut Vec<String>) -> Outcome<()> {

@@ -32,11 +32,7 @@ pub fn command(ctx: &Ctx, flags: &TrainFlags) -> Outcome<()> {
     if ctx.exec.pretends() {
         return Ok(());
     }
-    let clone = git::Clone::of(
-        ctx,
-        &engine.git_url().map_err(engine_failure("find the repository"))?,
-        "train",
-    )?;
+    let clone = git::Clone::of(ctx, "train")?;
     let head = git::ask(ctx, &git::reads(clone.dir()).args(["rev-parse", "HEAD"]))?.unwrap_or_default();
     super::status::wait_live(ctx, engine.as_ref(), &head, deadline)?;
     if ctx.json {

@@ -1,130 +1,28 @@
 //! `up`: from a clone to the first served prediction. Typed again, it changes nothing.
 
+mod argocd;
+pub(crate) mod bridge;
+pub(crate) mod cluster;
 mod ending;
 mod engine;
 mod first;
+mod git_server;
+pub(crate) mod minikube;
+mod root;
 mod sources;
+mod stages;
 
 use crate::{
-    cmd::{doctor, images},
+    cmd::doctor,
     ctx::Ctx,
     failure::{Failure, Id, Outcome},
     flags::UpFlags,
-    step::{self, Step, nothing_to_verify},
+    step, world,
 };
 use std::{path::Path, time::Duration};
 
 pub use ending::{Ending, text as ending_text};
-
-const fn step(
-    name: &'static str,
-    probe: fn(&Ctx) -> Outcome<step::Probe>,
-    act: fn(&Ctx, step::Deadline) -> Outcome<step::Acted>,
-    verify: fn(&Ctx) -> Outcome<()>,
-    seconds: u64,
-    hint: &'static str,
-) -> Step {
-    Step {
-        name,
-        probe,
-        act,
-        verify,
-        deadline: Duration::from_secs(seconds),
-        hint,
-    }
-}
-
-/// Every step, in order; steps of one stage run beside each other.
-pub const STAGES: &[&[Step]] = &[
-    &[step(
-        "doctor",
-        doctor::probe,
-        doctor::act,
-        nothing_to_verify,
-        20,
-        "",
-    )],
-    &[
-        step(
-            "tools",
-            sources::tools_probe,
-            sources::tools,
-            sources::tools_verify,
-            900,
-            "",
-        ),
-        step(
-            "build",
-            images::build_probe,
-            images::build,
-            images::build_verify,
-            3600,
-            "",
-        ),
-    ],
-    &[step(
-        "git",
-        sources::git_probe,
-        sources::git,
-        sources::git_verify,
-        60,
-        "",
-    )],
-    &[step(
-        "data",
-        sources::data_probe,
-        sources::data,
-        sources::data_verify,
-        20,
-        "",
-    )],
-    // Before the images: MLflow takes seconds to start, and images are packed meanwhile.
-    &[step(
-        "engine",
-        engine::probe,
-        engine::act,
-        nothing_to_verify,
-        30,
-        "",
-    )],
-    &[step(
-        "images",
-        images::probe,
-        images::act,
-        images::verify,
-        120,
-        "",
-    )],
-    &[step(
-        "mlflow",
-        first::mlflow_probe,
-        first::mlflow,
-        nothing_to_verify,
-        120,
-        "cargo xtask logs mlflow",
-    )],
-    &[step(
-        "train",
-        first::train_probe,
-        first::train,
-        first::train_verify,
-        300,
-        "",
-    )],
-    &[step(
-        "live",
-        first::live_probe,
-        first::live,
-        nothing_to_verify,
-        60,
-        "",
-    )],
-];
-
-/// Names that `--from` takes.
-pub const NAMES: [&str; 10] = [
-    "doctor", "tools", "build", "git", "data", "engine", "images", "mlflow", "train", "live",
-];
+pub use stages::NAMES;
 
 /// Runs the steps, then says where everything is.
 ///
@@ -148,16 +46,31 @@ pub fn command(ctx: &Ctx, flags: &UpFlags) -> Outcome<()> {
 pub fn run(ctx: &Ctx, flags: &UpFlags) -> Outcome<Option<Ending>> {
     doctor::state(ctx)?;
     let _lock = lock(ctx)?;
-    let from = flags.from.as_deref().unwrap_or(NAMES[0]);
-    let skipped = STAGES
-        .iter()
-        .take_while(|stage| stage.iter().all(|step| step.name != from))
-        .count();
-    step::run(ctx, &STAGES[skipped..])?;
+    world::remember(ctx)?;
+    let stages = stages::of(ctx);
+    let skipped = match flags.from.as_deref() {
+        None => 0,
+        Some(from) => stages
+            .iter()
+            .position(|stage| stage.iter().any(|step| step.name == from))
+            .ok_or_else(|| no_such_step(stages, from))?,
+    };
+    step::run(ctx, &stages[skipped..])?;
     if ctx.exec.pretends() {
         return Ok(None);
     }
     ending::ask(ctx).map(Some)
+}
+
+fn no_such_step(stages: &[&[step::Step]], from: &str) -> Failure {
+    let names: Vec<_> = stages
+        .iter()
+        .flat_map(|stage| stage.iter().map(|step| step.name))
+        .collect();
+    Failure::new(Id::NoSuchStep, format!("begin at the step {from}")).because(format!(
+        "this engine has no such step; its steps are {}",
+        names.join(", ")
+    ))
 }
 
 /// Keeps two commands that change one state folder apart, and marks the folder as ours.
@@ -198,19 +111,5 @@ pub fn exclusive(ctx: &Ctx, path: &Path, attempted: &str) -> Outcome<crate::exec
             }
             Err(error) => return Err(Failure::new(Id::StateUnwritable, attempted).because(error)),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_of_the_steps() {
-        let names: Vec<_> = STAGES
-            .iter()
-            .flat_map(|stage| stage.iter().map(|step| step.name))
-            .collect();
-        assert_eq!(names, NAMES);
     }
 }

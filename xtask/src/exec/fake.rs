@@ -3,13 +3,17 @@
 //! Files and the `git` program are real (tests give it temporary folders); any other program that
 //! the script does not know is missing.
 
+mod engine;
+
+pub use self::engine::FakeEngine;
+
 use super::{Answer, Cmd, Effect, ExecError, Executor, Lock, Output, Real, Request};
-use engine::{Engine, EngineError, Run, RunPhase, Status};
+use ::engine::{Engine, EngineError};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -20,6 +24,7 @@ pub struct Fake {
     processes: Vec<Script<Cmd, Result<Output, ExecError>>>,
     exchanges: Vec<Script<Request, Result<Answer, String>>>,
     files: BTreeMap<PathBuf, String>,
+    digests: BTreeMap<String, String>,
     missing: BTreeSet<String>,
     taken_ports: BTreeSet<u16>,
     engine: FakeEngine,
@@ -40,6 +45,7 @@ impl Fake {
             processes: Vec::new(),
             exchanges: Vec::new(),
             files: BTreeMap::new(),
+            digests: BTreeMap::new(),
             missing: BTreeSet::new(),
             taken_ports: BTreeSet::new(),
             engine: FakeEngine::default(),
@@ -89,6 +95,12 @@ impl Fake {
         self
     }
 
+    /// Gives files of this name a digest that is not theirs: nobody can write a file for a pin.
+    pub fn digest(mut self, name: &str, hex: &str) -> Self {
+        self.digests.insert(name.to_owned(), hex.to_owned());
+        self
+    }
+
     /// Takes a program off PATH.
     pub fn without(mut self, program: &str) -> Self {
         self.missing.insert(program.to_owned());
@@ -98,6 +110,12 @@ impl Fake {
     /// Lets another program listen on a port.
     pub fn taken_port(mut self, port: u16) -> Self {
         self.taken_ports.insert(port);
+        self
+    }
+
+    /// An engine that other worlds share.
+    pub fn with_engine(mut self, engine: FakeEngine) -> Self {
+        self.engine = engine;
         self
     }
 
@@ -179,6 +197,17 @@ impl Executor for Fake {
         }
     }
 
+    fn sha256(&self, path: &Path) -> io::Result<String> {
+        let bytes = self.read(path)?;
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let known = self.digests.get(&name).cloned();
+        Ok(known.unwrap_or_else(|| contract::sha256_hex(&bytes)))
+    }
+
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         self.changed(format!("write {}", path.display()));
         Real.write(path, bytes, mode)
@@ -189,6 +218,13 @@ impl Executor for Fake {
             self.changed(format!("remove {}", path.display()));
         }
         Real.remove_tree(path)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        if path.exists() {
+            self.changed(format!("remove {}", path.display()));
+        }
+        Real.remove_file(path)
     }
 
     fn port_is_free(&self, port: u16) -> bool {
@@ -234,142 +270,5 @@ impl Executor for Fake {
 
     fn pause(&self, _what: &str, _time: Duration) -> bool {
         true
-    }
-}
-
-type OnStart = Box<dyn FnMut(&str, &[String]) -> Result<Run, EngineError> + Send>;
-
-/// State of a scripted engine.
-pub struct EngineWorld {
-    /// Whether it answers.
-    pub running: bool,
-    /// What it says; `look` may change it before each answer.
-    pub status: Status,
-    /// Called before each status answer.
-    pub look: Box<dyn FnMut(&mut Status) + Send>,
-    /// Makes the run that a start results in.
-    pub on_start: OnStart,
-    /// Address of the repository it follows.
-    pub git_url: String,
-    /// Log lines of everything.
-    pub log: Vec<String>,
-}
-
-/// A scripted engine, shared between a test and the executor.
-#[derive(Clone)]
-pub struct FakeEngine(Arc<Mutex<EngineWorld>>);
-
-impl Default for FakeEngine {
-    fn default() -> Self {
-        FakeEngine(Arc::new(Mutex::new(EngineWorld {
-            running: false,
-            status: Status {
-                engine: "local".into(),
-                revision: String::new(),
-                apps: vec![],
-                runs: vec![],
-            },
-            look: Box::new(|_| ()),
-            on_start: Box::new(|template, _| Ok(FakeEngine::ended(template, 0, ""))),
-            git_url: String::new(),
-            log: Vec::new(),
-        })))
-    }
-}
-
-impl FakeEngine {
-    /// Its state, to arrange or look at.
-    pub fn world(&self) -> MutexGuard<'_, EngineWorld> {
-        self.0.lock().expect("no test panics while it holds the engine")
-    }
-
-    /// A run of `template` that ended so.
-    pub fn ended(template: &str, code: i32, stdout: &str) -> Run {
-        Run {
-            id: format!("{template}-1"),
-            template: template.to_owned(),
-            phase: if code == 0 {
-                RunPhase::Succeeded
-            } else {
-                RunPhase::Failed
-            },
-            exit_code: Some(code),
-            attempts: 1,
-            started_at: "2026-01-01T00:00:00Z".to_owned(),
-            finished_at: Some("2026-01-01T00:00:01Z".to_owned()),
-            stdout: stdout.to_owned(),
-            log_tail: vec!["last line of the run".to_owned()],
-        }
-    }
-
-    fn refused(request: &str) -> EngineError {
-        EngineError::Refused {
-            request: request.to_owned(),
-            message: "no such thing".to_owned(),
-        }
-    }
-}
-
-impl Engine for FakeEngine {
-    fn name(&self) -> &str {
-        "local"
-    }
-    fn environment(&self) -> &str {
-        "local"
-    }
-    fn status(&self) -> Result<Status, EngineError> {
-        let mut guard = self.world();
-        let world = &mut *guard;
-        (world.look)(&mut world.status);
-        Ok(world.status.clone())
-    }
-    fn refresh(&self) -> Result<(), EngineError> {
-        Ok(())
-    }
-    fn start_run(
-        &self,
-        template: &str,
-        args: &[String],
-        _: &[(String, String)],
-    ) -> Result<String, EngineError> {
-        let mut guard = self.world();
-        let world = &mut *guard;
-        let run = (world.on_start)(template, args)?;
-        let id = run.id.clone();
-        world.status.runs.insert(0, run);
-        Ok(id)
-    }
-    fn run(&self, id: &str) -> Result<Run, EngineError> {
-        let found = self.world().status.runs.iter().find(|run| run.id == id).cloned();
-        found.ok_or_else(|| Self::refused(id))
-    }
-    fn logs(&self, of: &str, tail: usize) -> Result<Vec<String>, EngineError> {
-        let world = self.world();
-        let known = world.status.app(of).is_some() || world.status.runs.iter().any(|run| run.id == of);
-        known
-            .then(|| world.log[world.log.len().saturating_sub(tail)..].to_vec())
-            .ok_or_else(|| Self::refused(of))
-    }
-    fn address(&self, app: &str) -> Result<String, EngineError> {
-        let address = self.world().status.app(app).and_then(|app| app.address.clone());
-        address.ok_or_else(|| Self::refused(app))
-    }
-    fn git_url(&self) -> Result<String, EngineError> {
-        Ok(self.world().git_url.clone())
-    }
-    fn data_names(&self) -> Result<Vec<String>, EngineError> {
-        Ok(vec!["batch-0001.csv".to_owned()])
-    }
-    fn data(&self, name: &str) -> Result<String, EngineError> {
-        Err(Self::refused(name))
-    }
-    fn add_data(&self, name: &str, _: &str) -> Result<(), EngineError> {
-        Err(Self::refused(name))
-    }
-    fn kill(&self, of: &str) -> Result<(), EngineError> {
-        Err(Self::refused(of))
-    }
-    fn suspend(&self, app: &str, _: bool) -> Result<(), EngineError> {
-        Err(Self::refused(app))
     }
 }

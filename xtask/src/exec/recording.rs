@@ -90,6 +90,10 @@ impl<E: Executor> Executor for Recording<E> {
         self.inner.read(path)
     }
 
+    fn sha256(&self, path: &Path) -> io::Result<String> {
+        self.inner.sha256(path)
+    }
+
     fn write(&self, path: &Path, bytes: &[u8], _mode: u32) -> io::Result<()> {
         self.add(format!(
             "write  {} ({} lines)",
@@ -100,6 +104,13 @@ impl<E: Executor> Executor for Recording<E> {
     }
 
     fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        if path.exists() {
+            self.add(format!("remove {}", path.display()));
+        }
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
         if path.exists() {
             self.add(format!("remove {}", path.display()));
         }

@@ -72,7 +72,7 @@ pub fn released_in(text: &str) -> Result<Option<Released>, String> {
 /// # Errors
 /// `git-failed` for a commit or file that is not there, or a file that cannot be read.
 pub fn released(ctx: &Ctx, clone: &Clone<'_>, commit: &str) -> Outcome<Option<Released>> {
-    let path = release_file(ctx.environment);
+    let path = release_file(&ctx.environment);
     let attempted = format!("read {path} at {commit}");
     let show = reads(clone.dir()).args(["show", &format!("{commit}:{path}")]);
     let text = ctx.must(Id::GitFailed, &attempted, &show)?.stdout;
@@ -89,7 +89,7 @@ pub fn promotions(ctx: &Ctx, clone: &Clone<'_>, limit: usize) -> Outcome<Vec<Pro
     let log = reads(clone.dir())
         // Merges bring the same change in once more.
         .args(["log", "--no-merges", "--diff-filter=M", FORMAT, MAIN, "--"])
-        .args([release_file(ctx.environment)]);
+        .args([release_file(&ctx.environment)]);
     let text = ctx
         .must(Id::GitFailed, "read the history of the release", &log)?
         .stdout;

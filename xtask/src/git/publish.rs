@@ -1,9 +1,9 @@
-//! Brings the clone's HEAD to `main` of the bare repository that the local engine follows.
+//! Brings the clone's HEAD to `main` of the repository that the engine follows.
 //!
 //! `main` also holds commits of the robot (promotions, reverts), so it is fast-forwarded where that
 //! is possible and merged into otherwise; it is never rewritten.
 
-use super::{Clone, MAIN, ask, changes, reads, shielded, short};
+use super::{Clone, MAIN, ask, changes, reads, remote, shielded, short};
 use crate::{
     ctx::Ctx,
     exec::Cmd,
@@ -102,6 +102,7 @@ pub fn bare_head(ctx: &Ctx) -> Outcome<Option<String>> {
 /// As reading the clone does.
 pub fn look(ctx: &Ctx) -> Outcome<Publication> {
     let head = clone_head(ctx)?;
+    remote::refresh(ctx)?;
     let held = reads(&ctx.bare()).args(["merge-base", "--is-ancestor", &head, MAIN]);
     match bare_head(ctx)? {
         Some(main) if ask(ctx, &held)?.is_some() => Ok(Publication::UpToDate { head, main }),
@@ -146,15 +147,12 @@ pub fn publish(ctx: &Ctx, head: &str) -> Outcome<String> {
         &send.args([format!("{head}:{CLONE_HEAD}")]),
     )?;
     let Some(main) = bare_head(ctx)? else {
-        // All zeros: the reference must not exist yet.
-        let update = changes(&bare).args(["update-ref", MAIN, head, &"0".repeat(head.len())]);
-        ctx.must(Id::GitMoved, "create main", &update)?;
+        remote::advance(ctx, "create main", None, head)?;
         return Ok(format!("main made from {}", short(head)));
     };
     let behind = reads(&bare).args(["merge-base", "--is-ancestor", &main, head]);
     if ask(ctx, &behind)?.is_some() {
-        let update = changes(&bare).args(["update-ref", MAIN, head, &main]);
-        ctx.must(Id::GitMoved, "fast-forward main", &update)?;
+        remote::advance(ctx, "fast-forward main", Some(&main), head)?;
         return Ok(format!("main fast-forwarded to {}", short(head)));
     }
     merge(ctx, head, &main)
@@ -162,7 +160,7 @@ pub fn publish(ctx: &Ctx, head: &str) -> Outcome<String> {
 
 fn merge(ctx: &Ctx, head: &str, main: &str) -> Outcome<String> {
     let attempted = format!("merge HEAD ({}) into main ({})", short(head), short(main));
-    let clone = Clone::of(ctx, &ctx.bare().display().to_string(), "merge")?;
+    let clone = Clone::of(ctx, "merge")?;
     clone.must(
         "fetch HEAD of the clone",
         &["fetch", "--quiet", "origin", CLONE_HEAD],
@@ -183,7 +181,7 @@ fn merge(ctx: &Ctx, head: &str, main: &str) -> Outcome<String> {
             .because(why)
             .next(format!(
                 "git pull {} main, mend the conflict, commit, then cargo xtask up",
-                ctx.short(&ctx.bare())
+                remote::address(ctx)?
             )));
     }
     let commit = clone.push()?;

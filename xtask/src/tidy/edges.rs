@@ -61,6 +61,7 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
             "gitops",
             "trainer",
             "supervisor",
+            "cluster",
             "model",
         ],
         "the first `cargo xtask` is a compile: it stays light",
@@ -81,8 +82,8 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
 const RESERVED: &[(&str, &[&str], &str)] = &[
     (
         "gitops",
-        &["trainer", "e2e"],
-        "only `trainer promote` writes Git (e2e reads it)",
+        &["trainer", "e2e", "cluster"],
+        "only `trainer promote` writes Git (e2e and the bridge read it)",
     ),
     (
         "mlflow-client",

@@ -3,6 +3,8 @@
 // Each test binary uses its own part of this.
 #![allow(unused, reason = "shared between test binaries")]
 
+pub mod cluster;
+
 use engine::{AppStatus, Health, Run, Status, Sync};
 use std::{
     fs,
@@ -108,6 +110,8 @@ impl Clone {
             });
         let handle = fake.engine_handle();
         handle.world().git_url = bare.display().to_string();
+        let first = ("batch-0001.csv".to_owned(), "a,b,species\n1,2,x\n".to_owned());
+        handle.world().data.extend([first]);
         let follow = bare.clone();
         handle.world().look = Box::new(move |status| look(status, &follow));
         handle.world().on_start = Box::new(move |template, _| {
@@ -158,6 +162,9 @@ fn builds(
                 .join("release");
             ["inference-api", "trainer", "driftless-engine", "bench", "e2e"]
                 .map(|name| put(target.join(name)));
+            if cmd.args.iter().any(|arg| arg == "cluster") {
+                put(target.join("driftless-cluster"));
+            }
         } else if cmd.starts_with("python3", &["-m", "venv"]) {
             put(PathBuf::from(cmd.args.last().unwrap()).join("bin/pip"));
         } else if cmd.starts_with("pip", &["install"]) {
@@ -227,6 +234,16 @@ pub fn app(name: &str, head: &str) -> AppStatus {
 
 /// A promotion as the trainer commits it.
 pub fn promote(bare: &Path, version: u64, commit: &str) -> String {
+    promote_in(bare, "local", version, commit)
+}
+
+/// The release file of an environment.
+pub fn release(environment: &str) -> String {
+    contract::names::release_file(environment)
+}
+
+/// The same in another environment.
+pub fn promote_in(bare: &Path, environment: &str, version: u64, commit: &str) -> String {
     let work = tempfile::tempdir().unwrap();
     git(
         work.path(),
@@ -246,8 +263,8 @@ pub fn promote(bare: &Path, version: u64, commit: &str) -> String {
          \x20             \"driftless.dev/image-tag\": \"{tag}\"\n",
         version.to_string().repeat(64)
     );
-    fs::write(work.path().join(RELEASE), text).unwrap();
-    let subject = format!("promote(local): inference-api {tag}\n\nMetrics: accuracy=0.9{version}\n");
+    fs::write(work.path().join(release(environment)), text).unwrap();
+    let subject = format!("promote({environment}): inference-api {tag}\n\nMetrics: accuracy=0.9{version}\n");
     git(
         work.path(),
         &["commit", "--quiet", "--all", "--message", &subject],

@@ -46,17 +46,17 @@ pub fn play(ctx: &Ctx, timeline: &mut Timeline<'_>) -> Outcome<()> {
         .map_err(engine_failure("find the API"))?;
     let api = Api { ctx, base };
     let old = api.info()?;
-    let before = Main::look(ctx, engine)?;
+    let before = Main::look(ctx)?;
     timeline.live(Instant::now(), life(&old, &before));
     let digest = short_digest(&old.digests.model);
     timeline.line(format!("model {} is live (digest {digest})", old.model_version));
 
-    let learnt = reference(ctx, &old)?;
-    let shifted = learnt.shifted(COPIES, batch_number(ctx)).mixed();
+    let learnt = reference(engine, &old)?;
+    let shifted = learnt.shifted(COPIES, batch_number(engine)?).mixed();
     let (normal, moved) = (bodies(&learnt.mixed(), &old)?, bodies(&shifted, &old)?);
     no_drift(&api, &normal, "normal traffic", timeline)?;
     drift(&api, &moved, timeline)?;
-    let file = add_batch(ctx, &shifted)?;
+    let file = add_batch(engine, &shifted)?;
     let rows = shifted.rows.len();
     timeline.line(format!(
         "labelled batch {file} added ({rows} rows from the shifted world)"
@@ -95,7 +95,7 @@ fn rolled_out(
     load: &Running,
     timeline: &mut Timeline<'_>,
 ) -> Outcome<()> {
-    let after = Main::look(api.ctx, engine)?;
+    let after = Main::look(api.ctx)?;
     let commits = after.count.saturating_sub(before.count);
     if commits != 1 {
         return Err(broken(
@@ -144,7 +144,7 @@ fn reverted(api: &Api<'_>, engine: &dyn Engine, old: &ModelInfo, timeline: &mut 
             "the digests of /model/info are not those of its first life",
         ));
     }
-    timeline.live(back.at, life(&again, &Main::look(api.ctx, engine)?));
+    timeline.live(back.at, life(&again, &Main::look(api.ctx)?));
     timeline.line(format!(
         "git revert {}: model {} serves again {:.1} s after the push, all digests equal",
         git::short(&back.commit),
@@ -164,9 +164,8 @@ struct Main {
 }
 
 impl Main {
-    fn look(ctx: &Ctx, engine: &dyn Engine) -> Outcome<Main> {
-        let url = engine.git_url().map_err(engine_failure("find the repository"))?;
-        let clone = git::Clone::of(ctx, &url, "demo")?;
+    fn look(ctx: &Ctx) -> Outcome<Main> {
+        let clone = git::Clone::of(ctx, "demo")?;
         let ask = |args: &[&str]| git::ask(ctx, &git::reads(clone.dir()).args(args));
         let newest = git::promotions(ctx, &clone, 1)?.pop();
         Ok(Main {
@@ -201,7 +200,7 @@ fn short_digest(digest: &str) -> &str {
 }
 
 /// The rows that the live model holds its traffic against.
-fn reference(ctx: &Ctx, info: &ModelInfo) -> Outcome<Batch> {
+fn reference(engine: &dyn Engine, info: &ModelInfo) -> Outcome<Batch> {
     let attempted = "read the batch that the live model learnt from";
     let fail = |cause: String| Failure::new(Id::DataRefused, attempted).because(cause);
     let target = info
@@ -213,11 +212,8 @@ fn reference(ctx: &Ctx, info: &ModelInfo) -> Outcome<Batch> {
         .drift_reference_sources
         .last()
         .ok_or_else(|| fail("it has no drift reference".to_owned()))?;
-    let path = ctx.data().join(name);
-    let text = ctx
-        .read_text(&path)
-        .ok_or_else(|| fail(format!("{} is not there", ctx.short(&path))))?;
-    Batch::parse(&text, &target).map_err(|cause| fail(format!("{}: {cause}", ctx.short(&path))))
+    let text = engine.data(name).map_err(|error| fail(error.to_string()))?;
+    Batch::parse(&text, &target).map_err(|cause| fail(format!("{name}: {cause}")))
 }
 
 fn bodies(batch: &Batch, info: &ModelInfo) -> Outcome<Vec<String>> {
@@ -226,13 +222,15 @@ fn bodies(batch: &Batch, info: &ModelInfo) -> Outcome<Vec<String>> {
         .map_err(|cause| Failure::new(Id::DataRefused, "make requests from the batch").because(cause))
 }
 
-fn batch_number(ctx: &Ctx) -> u64 {
-    std::fs::read_dir(ctx.data()).map_or(0, |entries| entries.count() as u64) + 1
+fn batch_number(engine: &dyn Engine) -> Outcome<u64> {
+    let names = engine.data_names();
+    Ok(names.map_err(engine_failure("list the data place"))?.len() as u64 + 1)
 }
 
-fn add_batch(ctx: &Ctx, batch: &Batch) -> Outcome<String> {
-    let name = format!("batch-{:04}-shifted.csv", batch_number(ctx));
-    ctx.write(Id::StateUnwritable, &ctx.data().join(&name), &batch.csv(), 0o644)?;
+fn add_batch(engine: &dyn Engine, batch: &Batch) -> Outcome<String> {
+    let name = format!("batch-{:04}-shifted.csv", batch_number(engine)?);
+    let added = engine.add_data(&name, &batch.csv());
+    added.map_err(engine_failure("add a labelled batch"))?;
     Ok(name)
 }
 

@@ -4,6 +4,7 @@ use crate::{
     ctx::{Ctx, engine_failure},
     exec::Request,
     failure::{Failure, Id, Outcome},
+    git,
 };
 use contract::{ModelInfo, names};
 use serde::Serialize;
@@ -56,7 +57,7 @@ pub fn ask(ctx: &Ctx) -> Outcome<Ending> {
     Ok(Ending {
         api,
         mlflow,
-        repository: ctx.short(&ctx.bare()),
+        repository: git::remote::address(ctx)?,
         model: format!("{} version {}{tag}", info.name, info.model_version),
         request: body.to_string(),
         answer: answer.body.trim().to_owned(),

@@ -66,7 +66,7 @@ pub fn config(ctx: &Ctx) -> Outcome<String> {
     Ok(format!("# Written by `cargo xtask up`.\n{yaml}"))
 }
 
-fn answers(ctx: &Ctx) -> Result<(), String> {
+pub fn answers(ctx: &Ctx) -> Result<(), String> {
     let engine = ctx.exec.engine(&ctx.state).map_err(|error| error.to_string())?;
     engine.status().map(drop).map_err(|error| error.to_string())
 }

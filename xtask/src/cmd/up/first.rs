@@ -42,7 +42,7 @@ pub fn mlflow(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
 
 /// What `main` of the local repository releases now.
 fn released(ctx: &Ctx) -> Outcome<Option<git::Released>> {
-    let file = format!("{}:{}", git::MAIN, names::release_file(ctx.environment));
+    let file = format!("{}:{}", git::MAIN, names::release_file(&ctx.environment));
     match git::ask(ctx, &git::reads(&ctx.bare()).args(["show", &file]))? {
         None => Ok(None),
         Some(text) => git::released_in(&text)
@@ -51,6 +51,7 @@ fn released(ctx: &Ctx) -> Outcome<Option<git::Released>> {
 }
 
 pub fn train_probe(ctx: &Ctx) -> Outcome<Probe> {
+    git::refresh(ctx)?;
     Ok(match released(ctx)? {
         Some(released) => Probe::Done(format!("{} is released", released.tag)),
         None => Probe::Needed("nothing is released yet".to_owned()),
@@ -88,6 +89,7 @@ fn wait_for_trainer_image(ctx: &Ctx, deadline: Deadline) -> Outcome<()> {
 }
 
 pub fn train_verify(ctx: &Ctx) -> Outcome<()> {
+    git::refresh(ctx)?;
     match released(ctx)? {
         Some(_) => Ok(()),
         None => Err(Failure::new(Id::RunFailed, "release the first model")
@@ -96,6 +98,7 @@ pub fn train_verify(ctx: &Ctx) -> Outcome<()> {
 }
 
 pub fn live_probe(ctx: &Ctx) -> Outcome<Probe> {
+    git::refresh(ctx)?;
     let Some(main) = git::bare_head(ctx)? else {
         return Ok(Probe::Needed("main is empty".to_owned()));
     };

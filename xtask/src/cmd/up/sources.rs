@@ -1,20 +1,32 @@
 //! The steps `tools`, `git` and `data`: what must lie on disk before anything runs.
 
 use crate::{
-    ctx::Ctx,
+    ctx::{Ctx, engine_failure},
     failure::{Failure, Id, Outcome},
     git::{self, Publication},
+    kubectl,
     step::{Acted, Deadline, Probe, looks_done},
     tools, venv,
 };
 use std::path::PathBuf;
 
+/// MLflow runs on this machine for the local engine; a cluster needs kubectl alone.
 pub fn tools_probe(ctx: &Ctx) -> Outcome<Probe> {
-    venv::MLFLOW.probe(ctx)
+    if ctx.cluster.is_none() {
+        return venv::MLFLOW.probe(ctx);
+    }
+    match kubectl::on_path(ctx) {
+        Ok(path) => Ok(Probe::Done(path)),
+        Err(_) => venv::KUBECTL.probe(ctx),
+    }
 }
 
 pub fn tools(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
-    Acted::changed(venv::MLFLOW.install(ctx, deadline)?)
+    let venv = match ctx.cluster {
+        None => venv::MLFLOW,
+        Some(_) => venv::KUBECTL,
+    };
+    Acted::changed(venv.install(ctx, deadline)?)
 }
 
 pub fn tools_verify(ctx: &Ctx) -> Outcome<()> {
@@ -24,7 +36,10 @@ pub fn tools_verify(ctx: &Ctx) -> Outcome<()> {
         Id::PythonPackages,
         "find the installed packages",
     )?;
-    tools::kustomize(ctx).map(drop)
+    match ctx.cluster {
+        None => tools::kustomize(ctx).map(drop),
+        Some(_) => kubectl::program(ctx).map(drop),
+    }
 }
 
 pub fn git_probe(ctx: &Ctx) -> Outcome<Probe> {
@@ -63,6 +78,9 @@ fn iris(ctx: &Ctx) -> PathBuf {
 pub const FIRST_BATCH: &str = "batch-0001.csv";
 
 pub fn data_probe(ctx: &Ctx) -> Outcome<Probe> {
+    if ctx.cluster.is_some() {
+        return data_probe_there(ctx);
+    }
     let first = ctx.data().join(FIRST_BATCH);
     // The data place belongs to whoever adds batches: what is there is never written over.
     Ok(if first.is_file() {
@@ -78,8 +96,28 @@ pub fn data(ctx: &Ctx, _: Deadline) -> Outcome<Acted> {
         .exec
         .read(&from)
         .map_err(|error| Failure::new(Id::NotAClone, format!("read {}", ctx.short(&from))).because(error))?;
-    ctx.write(Id::StateUnwritable, &to, &String::from_utf8_lossy(&bytes), 0o644)?;
+    let text = String::from_utf8_lossy(&bytes);
+    if ctx.cluster.is_some() {
+        let engine = ctx.exec.engine(&ctx.state);
+        engine
+            .and_then(|engine| engine.add_data(FIRST_BATCH, &text))
+            .map_err(engine_failure("add the first batch to the data place"))?;
+        return Acted::changed(format!("{} added as {FIRST_BATCH}", ctx.short(&from)));
+    }
+    ctx.write(Id::StateUnwritable, &to, &text, 0o644)?;
     Acted::changed(format!("{} copied to {}", ctx.short(&from), ctx.short(&to)))
+}
+
+/// The data place of a cluster is asked, not looked at.
+fn data_probe_there(ctx: &Ctx) -> Outcome<Probe> {
+    let names = ctx.exec.engine(&ctx.state).and_then(|engine| engine.data_names());
+    Ok(match names {
+        Ok(names) if names.iter().any(|name| name == FIRST_BATCH) => {
+            Probe::Done(format!("{FIRST_BATCH} is there"))
+        }
+        Ok(_) => Probe::Needed(format!("{FIRST_BATCH} is missing")),
+        Err(error) => Probe::Needed(error.to_string()),
+    })
 }
 
 pub fn data_verify(ctx: &Ctx) -> Outcome<()> {

@@ -1,5 +1,7 @@
 //! Every id of the catalogue, provoked by the world that it is about.
 
+mod cluster;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{collections::BTreeSet, fs, sync::Arc};
@@ -9,7 +11,7 @@ use xtask::{
     ctx::{self, Ctx},
     exec::{Answer, ExecError, Fake, FakeEngine, Output},
     failure::{Failure, Id, Outcome},
-    flags::{self, EngineChoice, UpFlags},
+    flags::{self, UpFlags},
     step::Deadline,
     tools,
 };
@@ -182,7 +184,6 @@ fn provoke(id: Id) -> Failure {
         Id::NotAClone => ctx::find_root(std::path::Path::new("/")).unwrap_err(),
         Id::StateNotOurs => git_repository(|clone| clone.put(".driftless/precious.txt", "x")),
         Id::StateInUse => in_use(),
-        Id::EngineUnavailable => ctx::choose_engine(EngineChoice::Minikube).unwrap_err(),
         Id::NothingToRollBack => {
             let clone = Clone::new();
             run(&clone, running(&clone), &["rollback"])
@@ -264,6 +265,7 @@ fn provoke(id: Id) -> Failure {
         Id::PromiseBroken => broken_promise(),
         Id::GateRefused => trained(12, r#"{"reasons":["accuracy 0.5 is below 0.9"]}"#),
         Id::NothingNew => trained(11, r#"{"reason":"nothing new to learn from"}"#),
+        of_clusters => cluster::provoke(of_clusters).expect("every id is provoked here or there"),
     }
 }
 

@@ -1,0 +1,326 @@
+//! What `driftless-cluster inspect` says, and what follows from it: whose cluster, may we, does it fit.
+
+use crate::{
+    failure::{Failure, Id, Outcome},
+    pins, tools,
+    world::Cluster,
+};
+use serde::Deserialize;
+
+/// A look at a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Inspection {
+    /// E.g. `v1.36.3`.
+    pub server_version: String,
+    /// Every node.
+    pub nodes: Vec<Node>,
+    /// What this user may do.
+    pub may: Vec<Right>,
+    /// Argo CD.
+    pub argocd: Argocd,
+    /// `driftless`, `empty` or `foreign`.
+    pub owner: String,
+    /// Where claims without a class go.
+    pub default_storage_class: Option<String>,
+    /// Whether Minikube's registry addon is there.
+    pub registry_service: bool,
+}
+
+/// A node.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Takes pods.
+    pub ready: bool,
+    /// Thousandths of a processor that pods may ask for.
+    pub cpu_allocatable_m: u64,
+    /// Memory that pods may ask for.
+    pub memory_allocatable_mib: u64,
+    /// Memory that pods have asked for.
+    pub requested_memory_mib: u64,
+}
+
+/// A verb on a resource.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Right {
+    /// E.g. `create`.
+    pub verb: String,
+    /// E.g. `namespaces`.
+    pub resource: String,
+    /// Empty for the whole cluster.
+    pub namespace: Option<String>,
+    /// Whether this user may.
+    pub allowed: bool,
+}
+
+/// The Argo CD of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Argocd {
+    /// Its controller is there.
+    pub installed: bool,
+    /// Of its image.
+    pub version: Option<String>,
+    /// Installed by `up`.
+    pub ours: bool,
+    /// The type `Application` is known.
+    pub application_crd: bool,
+}
+
+/// What asks for memory, and how to do without it. Sums of the default environment's requests.
+const PIECES: [(&str, u64, &str); 4] = [
+    (
+        "Argo CD",
+        512,
+        "use an Argo CD that is there (it is found by its controller)",
+    ),
+    (
+        "the Git server",
+        192,
+        "--git-url URL of a hosted repository leaves it out",
+    ),
+    ("MLflow", 512, "nothing works without it"),
+    (
+        "API, training and drift check",
+        384,
+        "a training run alone asks for 128 MiB",
+    ),
+];
+
+impl Inspection {
+    /// What a dry run assumes.
+    pub fn empty() -> Self {
+        Inspection {
+            server_version: pins::KUBERNETES.to_owned(),
+            owner: "empty".to_owned(),
+            default_storage_class: Some("standard".to_owned()),
+            registry_service: true,
+            ..Inspection::default()
+        }
+    }
+
+    /// Whether `up` has set this cluster up.
+    pub fn ours(&self) -> bool {
+        self.owner == "driftless"
+    }
+
+    /// An Argo CD that somebody else installed: it is used, not replaced.
+    pub fn foreign_argocd(&self) -> bool {
+        self.argocd.installed && !self.argocd.ours
+    }
+
+    /// All that speaks against using this cluster.
+    ///
+    /// # Errors
+    /// `cluster-foreign`, `kubernetes-too-old`, `cluster-forbidden`, `storage-class-missing`,
+    /// `argocd-too-old`, `cluster-too-small`, `workload-not-ready` when no node takes pods.
+    pub fn check(&self, cluster: &Cluster) -> Outcome<()> {
+        let attempted = format!("use the cluster of context {}", cluster.context);
+        let fail = |id, cause: String| Err(Failure::new(id, attempted.clone()).because(cause));
+        if self.owner == "foreign" && !cluster.any_cluster {
+            return fail(
+                Id::ClusterForeign,
+                "it was not set up by `cargo xtask up`, and other things run in it".to_owned(),
+            );
+        }
+        match tools::version(&self.server_version) {
+            Some(version) if version < pins::KUBERNETES_MIN => {
+                let (major, minor) = pins::KUBERNETES_MIN;
+                let cause = format!(
+                    "it is Kubernetes {}, needed is {major}.{minor}",
+                    self.server_version
+                );
+                return fail(Id::KubernetesTooOld, cause);
+            }
+            _ => {}
+        }
+        self.may_all(&attempted)?;
+        if self.default_storage_class.is_none() {
+            return fail(
+                Id::StorageClassMissing,
+                "no StorageClass is the default one, so the volumes of MLflow and Git would never be bound"
+                    .to_owned(),
+            );
+        }
+        if self.foreign_argocd() {
+            let version = self.argocd.version.clone().unwrap_or_default();
+            if tools::version(&version).is_some_and(|found| found < pins::ARGOCD_MIN) {
+                let (major, minor) = pins::ARGOCD_MIN;
+                let cause = format!("its Argo CD is {version}, needed is {major}.{minor} or newer");
+                return fail(Id::ArgocdTooOld, cause);
+            }
+        }
+        self.fits(cluster, &attempted)
+    }
+
+    fn may_all(&self, attempted: &str) -> Outcome<()> {
+        let missing: Vec<String> = self
+            .may
+            .iter()
+            .filter(|right| !right.allowed)
+            .map(Right::in_words)
+            .collect();
+        let Some(first) = missing.first() else {
+            return Ok(());
+        };
+        let cause = match missing.len() {
+            1 => first.clone(),
+            count => format!("{first}, and {} more that are listed above", count - 1),
+        };
+        Err(Failure::new(Id::ClusterForbidden, attempted)
+            .because(cause)
+            .detail(missing))
+    }
+
+    /// Memory that no pod has asked for yet.
+    pub fn free_memory_mib(&self) -> u64 {
+        let free = |node: &Node| {
+            node.memory_allocatable_mib
+                .saturating_sub(node.requested_memory_mib)
+        };
+        self.nodes.iter().filter(|node| node.ready).map(free).sum()
+    }
+
+    fn fits(&self, cluster: &Cluster, attempted: &str) -> Outcome<()> {
+        // What a dry run assumes has no nodes; ours already asks for what it needs.
+        if self.nodes.is_empty() || self.ours() {
+            return Ok(());
+        }
+        if !self.nodes.iter().any(|node| node.ready) {
+            let names: Vec<_> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+            return Err(Failure::new(Id::WorkloadNotReady, attempted)
+                .because(format!("no node takes pods: {} not ready", names.join(", "))));
+        }
+        let wanted = |name: &str| match name {
+            "Argo CD" => !self.foreign_argocd(),
+            "the Git server" => cluster.git_url.is_none(),
+            _ => true,
+        };
+        let pieces = || PIECES.iter().filter(|(name, ..)| wanted(name));
+        let needed: u64 = pieces().map(|(_, mib, _)| mib).sum();
+        let free = self.free_memory_mib();
+        if free >= needed {
+            return Ok(());
+        }
+        let list = pieces().map(|(name, mib, without)| format!("{name}: {mib} MiB; {without}"));
+        Err(Failure::new(Id::ClusterTooSmall, attempted)
+            .because(format!(
+                "{free} MiB of memory are not asked for yet, needed are {needed}"
+            ))
+            .detail(list.collect()))
+    }
+}
+
+impl Right {
+    /// What is missing, with a role that has it.
+    fn in_words(&self) -> String {
+        let place = match self.namespace.as_deref() {
+            None | Some("") => "in the whole cluster".to_owned(),
+            Some(namespace) => format!("in namespace {namespace}"),
+        };
+        // The namespaces are made first, so only `cluster-admin` can do all of it.
+        let role = match (self.namespace.as_deref(), self.verb.as_str()) {
+            (None | Some(""), _) => "ClusterRole cluster-admin",
+            (_, "get" | "list" | "watch") => "ClusterRole view, bound there",
+            _ => "ClusterRole admin, bound there",
+        };
+        format!("may not {} {} {place} ({role} has it)", self.verb, self.resource)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Keeper;
+
+    fn cluster() -> Cluster {
+        Cluster {
+            engine: Keeper::Cluster,
+            context: "somewhere".to_owned(),
+            environment: "minikube".to_owned(),
+            registry: "localhost:5000/driftless".to_owned(),
+            registry_in_cluster: "localhost:5000/driftless".to_owned(),
+            git_url: None,
+            upstream_mirror: None,
+            any_cluster: false,
+        }
+    }
+
+    fn node(free: u64) -> Node {
+        Node {
+            name: "one".to_owned(),
+            ready: true,
+            memory_allocatable_mib: free,
+            ..Node::default()
+        }
+    }
+
+    #[test]
+    fn an_empty_cluster_will_do_and_a_foreign_one_must_be_meant() {
+        let mut found = Inspection::empty();
+        found.nodes = vec![node(4096)];
+        assert!(found.check(&cluster()).is_ok());
+        found.owner = "foreign".to_owned();
+        assert_eq!(found.check(&cluster()).unwrap_err().id, Id::ClusterForeign);
+        let meant = Cluster {
+            any_cluster: true,
+            ..cluster()
+        };
+        assert!(found.check(&meant).is_ok());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_with_what_to_leave_out() {
+        let mut found = Inspection::empty();
+        found.nodes = vec![node(1500)];
+        let failure = found.check(&cluster()).unwrap_err();
+        assert_eq!(failure.id, Id::ClusterTooSmall);
+        assert!(
+            failure.detail.iter().any(|line| line.contains("--git-url")),
+            "{failure:?}"
+        );
+        let hosted = Cluster {
+            git_url: Some("https://git.invalid/x".to_owned()),
+            ..cluster()
+        };
+        assert!(found.check(&hosted).is_ok());
+    }
+
+    #[test]
+    fn an_argo_cd_that_is_there_is_used_when_new_enough() {
+        let mut found = Inspection::empty();
+        found.argocd = Argocd {
+            installed: true,
+            version: Some("v3.1.4".to_owned()),
+            ..Argocd::default()
+        };
+        assert_eq!(found.check(&cluster()).unwrap_err().id, Id::ArgocdTooOld);
+        found.argocd.version = Some("v3.2.0".to_owned());
+        assert!(found.check(&cluster()).is_ok());
+    }
+
+    #[test]
+    fn every_missing_right_is_named_with_a_role() {
+        let mut found = Inspection::empty();
+        let right = |verb: &str, namespace: Option<&str>| Right {
+            verb: verb.to_owned(),
+            resource: "secrets".to_owned(),
+            namespace: namespace.map(str::to_owned),
+            allowed: false,
+        };
+        found.may = vec![right("create", None), right("get", Some("gitops"))];
+        let failure = found.check(&cluster()).unwrap_err();
+        assert_eq!(failure.id, Id::ClusterForbidden);
+        assert_eq!(
+            failure.detail,
+            [
+                "may not create secrets in the whole cluster (ClusterRole cluster-admin has it)",
+                "may not get secrets in namespace gitops (ClusterRole view, bound there has it)",
+            ]
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! The step `git-server`: namespaces, secrets, and the Git server, before Argo CD can follow it.
+//! Argo CD takes over what is applied here.
+
+use crate::{
+    cluster,
+    ctx::Ctx,
+    failure::Outcome,
+    kubectl::{self, digest},
+    step::{Acted, Deadline, Probe},
+};
+
+const NAMESPACE: &str = "gitops";
+/// Makes accounts and repository.
+const SETUP: &str = "git-server-setup";
+
+fn overlay(ctx: &Ctx, app: &str) -> Outcome<String> {
+    let folder = ctx
+        .root
+        .join("kustomize/overlays")
+        .join(&ctx.environment)
+        .join(app);
+    kubectl::render(ctx, &folder)
+}
+
+/// Namespaces, and the Git server unless the repository is hosted.
+fn objects(ctx: &Ctx) -> Outcome<(String, Option<String>)> {
+    let namespaces = overlay(ctx, "namespaces")?;
+    let server = match ctx.the_cluster()?.git_url {
+        Some(_) => None,
+        None => Some(overlay(ctx, "git-server")?),
+    };
+    Ok((namespaces, server))
+}
+
+fn stamp_of(objects: &(String, Option<String>)) -> String {
+    let (namespaces, server) = objects;
+    digest(&format!("{namespaces}{}", server.as_deref().unwrap_or("hosted")))
+}
+
+pub fn probe(ctx: &Ctx) -> Outcome<Probe> {
+    let objects = objects(ctx)?;
+    Ok(match kubectl::stamped(ctx, "git-server", &stamp_of(&objects))? {
+        true if objects.1.is_none() => Probe::Done("the repository is hosted".to_owned()),
+        true => Probe::Done("as applied before".to_owned()),
+        false => Probe::Needed("it was not applied as it is now".to_owned()),
+    })
+}
+
+pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
+    let objects = objects(ctx)?;
+    let stamp = stamp_of(&objects);
+    let (namespaces, server) = objects;
+    kubectl::apply(ctx, "namespaces", &namespaces, deadline.left())?;
+    let secrets = match server {
+        Some(_) => &["secrets"][..],
+        None => &["secrets", "--external-git"],
+    };
+    let secrets = cluster::acts(ctx, secrets, deadline.left())?;
+    cluster::must(
+        ctx,
+        "make the accounts of the Git server, where they are missing",
+        &secrets,
+    )?;
+    if let Some(server) = &server {
+        // A Job cannot be changed, only be made anew; it does nothing where all is made.
+        let again = [
+            "delete",
+            "job",
+            SETUP,
+            "--namespace",
+            NAMESPACE,
+            "--ignore-not-found",
+        ];
+        let again = kubectl::changes(ctx, &again)?.deadline(deadline.left());
+        let attempted = "remove the last run of the Git server's setup";
+        ctx.must(crate::failure::Id::ApplyFailed, attempted, &again)?;
+        kubectl::apply(ctx, "git-server", server, deadline.left())?;
+        let workloads = ["workloads", "--namespace", NAMESPACE];
+        let job = ["job", "--namespace", NAMESPACE, "--name", SETUP];
+        cluster::wait(ctx, "wait for the Git server", &workloads, deadline.left())?;
+        cluster::wait(ctx, "wait for its accounts and repository", &job, deadline.left())?;
+    }
+    kubectl::stamp(ctx, "git-server", &stamp)?;
+    Acted::changed(match server {
+        Some(_) => "ready",
+        None => "the repository is hosted",
+    })
+}
