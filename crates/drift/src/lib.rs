@@ -3,13 +3,21 @@
 //! Pure: values in, values out. No IO, no clock, no threads. What the API answers under
 //! `/drift/status` and what `trainer drift` prints is computed here and nowhere else.
 
+pub mod categories;
 pub mod compare;
+pub mod correct;
+pub mod cvm;
+pub mod distances;
 pub mod ecdf;
+pub mod energy;
 mod extremes;
 pub mod ks;
 pub mod npy;
+pub mod random;
+pub mod rates;
 pub mod reference;
 pub mod snapshot;
+pub mod special;
 pub mod status;
 pub mod window;
 

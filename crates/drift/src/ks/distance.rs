@@ -17,9 +17,24 @@ pub struct Distance {
 
 /// The first place where a running extreme was reached.
 #[derive(Clone, Copy)]
-struct Peak {
-    height: f64,
-    location: f64,
+pub struct Peak {
+    /// How far the one function lies above the other, as SciPy rounds it.
+    pub height: f64,
+    /// Where.
+    pub location: f64,
+}
+
+/// Both one-sided distances.
+#[derive(Clone, Copy)]
+pub struct Sides {
+    /// `max (a(x)·n_b − b(x)·n_a)`, exact; 0 or more, since both functions end at 1.
+    pub above_numerator: u64,
+    /// `max (b(x)·n_a − a(x)·n_b)`, exact.
+    pub below_numerator: u64,
+    /// Where the first function is highest above the second.
+    pub above: Peak,
+    /// Where it is lowest below it.
+    pub below: Peak,
 }
 
 impl Peak {
@@ -55,7 +70,7 @@ fn count_below(values: &[f64], from: usize, x: f64) -> usize {
     low + values[low..high].partition_point(|&value| value < x)
 }
 
-impl Distance {
+impl Sides {
     /// Walks over the distinct values of `b`; between two of them only the last value of `a` counts,
     /// since the first function rises there and the second does not.
     ///
@@ -64,11 +79,13 @@ impl Distance {
     /// as fractions, rounding decides between them there, and so it must here.
     pub fn between(a: &Ecdf, b: &Ecdf) -> Self {
         let (size_a, size_b) = (a.count(), b.count());
-        let mut numerator = 0;
+        let (mut highest, mut lowest) = (0_i64, 0_i64);
         let mut above = Peak::lowest();
         let [mut below_at_a, mut below_at_b] = [Peak::lowest(); 2];
         let mut gap = |count_a: u64, count_b: u64| {
-            numerator = numerator.max((count_a * size_b).abs_diff(count_b * size_a));
+            let step = (count_a * size_b) as i64 - (count_b * size_a) as i64;
+            highest = highest.max(step);
+            lowest = lowest.min(step);
             count_a as f64 / size_a as f64 - count_b as f64 / size_b as f64
         };
         let upto = |place: usize| if place == 0 { 0 } else { a.cumulative()[place - 1] };
@@ -91,20 +108,33 @@ impl Distance {
         if let Some(&last) = a.values()[place..].last() {
             above.raise(gap(size_a, size_b), last);
         }
-        let below = below_at_a.or(below_at_b);
-        let below_height = below.height.clamp(0.0, 1.0);
-        if below_height > above.height {
+        Self {
+            above_numerator: highest.unsigned_abs(),
+            below_numerator: lowest.unsigned_abs(),
+            above,
+            below: below_at_a.or(below_at_b),
+        }
+    }
+}
+
+impl Distance {
+    /// The larger of both sides; the first where they tie, as SciPy has it.
+    pub fn between(a: &Ecdf, b: &Ecdf) -> Self {
+        let sides = Sides::between(a, b);
+        let numerator = sides.above_numerator.max(sides.below_numerator);
+        let below_height = sides.below.height.clamp(0.0, 1.0);
+        if below_height > sides.above.height {
             Self {
                 numerator,
                 statistic: below_height,
-                location: below.location,
+                location: sides.below.location,
                 sign: -1,
             }
         } else {
             Self {
                 numerator,
-                statistic: above.height,
-                location: above.location,
+                statistic: sides.above.height,
+                location: sides.above.location,
                 sign: 1,
             }
         }

@@ -122,3 +122,49 @@ fn unequal_sizes(numerator: u64, long: u64, short: u64) -> f64 {
     }
     (before[width] / ONE).min(1.0)
 }
+
+/// `P(D⁺ ≥ d)` for the one-sided statistic's exact numerator.
+pub fn one_sided_p_value(numerator: u64, size_a: u64, size_b: u64) -> f64 {
+    if numerator == 0 {
+        1.0
+    } else if size_a == size_b {
+        // C(2n, n − h) / C(2n, n), by reflection.
+        let (size, height) = (size_a as f64, numerator.div_ceil(size_a));
+        (0..height)
+            .map(|j| (size - j as f64) / (size + j as f64 + 1.0))
+            .product()
+    } else {
+        one_line(numerator, size_a.max(size_b), size_a.min(size_b))
+    }
+}
+
+/// Share of paths to (m, n), m > n, that have touched the line `i·n − j·m ≥ d`: the recurrence of
+/// [`unequal_sizes`] with one line. Which of the two lines it is does not matter (turn the path round).
+fn one_line(numerator: u64, long: u64, short: u64) -> f64 {
+    let total = long + short;
+    let width = usize::try_from(short).expect("a sample fits in memory") + 1;
+    // Entry j + 1 belongs to j; what lies beyond a row's end is read with weight 0 and must be finite.
+    let mut before = vec![0.0; width + 2];
+    let mut after = vec![0.0; width + 2];
+    for s in 1..=total {
+        let centre = s * short;
+        let first = if centre < numerator {
+            0
+        } else {
+            (centre - numerator) / total + 1
+        };
+        let first = first.max(s.saturating_sub(long)) as usize;
+        let last = s.min(short) as usize;
+        if first > last {
+            return 1.0;
+        }
+        let sum = s as f64;
+        for j in first..=last {
+            let weight = j as f64;
+            after[j + 1] = ((sum - weight) * before[j + 1] + weight * before[j]) / sum;
+        }
+        after[first] = ONE;
+        std::mem::swap(&mut before, &mut after);
+    }
+    (before[width] / ONE).min(1.0)
+}

@@ -8,11 +8,13 @@ mod critical;
 mod distance;
 mod durbin;
 mod exact;
+mod one_sided;
 mod pelz_good;
 mod smirnov;
 
 pub use critical::critical_distance;
 pub use distance::Distance;
+pub use one_sided::{Alternative, one_sided};
 
 use crate::ecdf::{Ecdf, SampleError};
 use serde::{Deserialize, Serialize};
