@@ -1,9 +1,8 @@
 //! The commands of `driftless-cluster`: each prints one JSON object on standard output.
 
-use crate::{Error, Result};
+use crate::Error;
 use clap::{Args, Parser, Subcommand};
-use serde_json::Value;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 /// What the bootstrap asks of a cluster, and the bridge that makes it an engine.
 #[derive(Debug, Parser)]
@@ -95,29 +94,7 @@ pub enum Wait {
         deadline: u64,
     },
     /// Until Applications are live at a commit
-    Apps {
-        /// Which; all of ours where none is given
-        #[arg(long, value_name = "A,B", value_delimiter = ',')]
-        names: Vec<String>,
-        /// Commit, or `head` for the head of main
-        #[arg(long, value_name = "COMMIT", default_value = "head")]
-        revision: String,
-        /// Longest wait
-        #[arg(long, value_name = "S", default_value_t = 180)]
-        deadline: u64,
-        /// State folder of a bridge that runs; its answers are used
-        #[arg(long, value_name = "DIR")]
-        state: Option<PathBuf>,
-        /// Address of the repository, for `head`; that of the Applications where it is not given
-        #[arg(long, value_name = "URL")]
-        git_url: Option<String>,
-        /// Folder under kustomize/overlays
-        #[arg(long, value_name = "ENV", default_value = "minikube")]
-        environment: String,
-        /// Label selector of the Applications that are ours
-        #[arg(long, value_name = "LABEL", default_value = crate::cli::OURS)]
-        selector: String,
-    },
+    Apps(Apps),
     /// Until a Job is over
     Job {
         /// Where
@@ -130,6 +107,32 @@ pub enum Wait {
         #[arg(long, value_name = "S", default_value_t = 180)]
         deadline: u64,
     },
+}
+
+/// See [`Wait::Apps`].
+#[derive(Debug, Args)]
+pub struct Apps {
+    /// Which; all of ours where none is given
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub names: Vec<String>,
+    /// Commit, or `head` for the head of main
+    #[arg(long, value_name = "COMMIT", default_value = "head")]
+    pub revision: String,
+    /// Longest wait
+    #[arg(long, value_name = "S", default_value_t = 180)]
+    pub deadline: u64,
+    /// State folder of a bridge that runs; its answers are used
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Address of the repository, for `head`; that of the Applications where it is not given
+    #[arg(long, value_name = "URL")]
+    pub git_url: Option<String>,
+    /// Folder under kustomize/overlays
+    #[arg(long, value_name = "ENV", default_value = "minikube")]
+    pub environment: String,
+    /// Label selector of the Applications that are ours
+    #[arg(long, value_name = "LABEL", default_value = crate::cli::OURS)]
+    pub selector: String,
 }
 
 /// See [`Command::Secrets`].
@@ -170,25 +173,33 @@ pub enum Data {
 
 /// Carries out the command; its answer goes to standard output.
 pub fn run(flags: Flags) -> ExitCode {
-    match answer(flags) {
-        Ok(answer) => {
-            println!("{answer}");
-            ExitCode::SUCCESS
+    // Progress is on standard error; a level can be chosen by RUST_LOG.
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("cluster=info"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .enable_all()
+        .build();
+    let answer = match runtime {
+        Ok(runtime) => {
+            let answer = runtime.block_on(crate::commands::run(flags));
+            // A call to Git that hangs is not waited for.
+            runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+            answer
         }
-        Err(error) => {
-            println!("{}", error.to_json());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn answer(flags: Flags) -> Result<Value> {
-    let context = flags.context.ok_or_else(|| {
-        Error::new(
-            crate::Kind::NoContext,
-            "--context NAME is needed: no other cluster is touched",
-        )
-    })?;
-    let _ = (crate::connect::client(&context), Duration::ZERO);
-    Err(Error::other("this command is not there yet"))
+        Err(error) => Err(Error::other(format!("start a runtime: {error}"))),
+    };
+    let (text, code) = match answer {
+        Ok(answer) => (answer, ExitCode::SUCCESS),
+        Err(error) => (error.to_json(), ExitCode::FAILURE),
+    };
+    // Whoever started it may have gone; that is no reason to fail.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    code
 }

@@ -36,7 +36,8 @@ impl Kind {
             Kind::Unauthorized => "unauthorized",
             Kind::Forbidden => "forbidden",
             Kind::NotFound => "not-found",
-            Kind::Conflict => "conflict",
+            // Commands tell it in words; programs have the kind.
+            Kind::Conflict => "other",
             Kind::Timeout => "timeout",
             Kind::Other => "other",
         }

@@ -10,6 +10,34 @@ pub mod in_cluster;
 pub mod jobs;
 
 #[cfg(feature = "bridge")]
+pub mod argo;
+#[cfg(feature = "bridge")]
+pub mod bridge;
+#[cfg(feature = "bridge")]
 pub mod cli;
+#[cfg(feature = "bridge")]
+pub mod commands;
+#[cfg(feature = "bridge")]
+pub mod data;
+#[cfg(feature = "bridge")]
+pub mod live;
+#[cfg(feature = "bridge")]
+pub mod nudge;
+#[cfg(feature = "bridge")]
+pub mod output;
+#[cfg(feature = "bridge")]
+pub mod ownership;
+#[cfg(feature = "bridge")]
+pub mod quantity;
+#[cfg(feature = "bridge")]
+pub mod schedule;
+#[cfg(feature = "bridge")]
+pub mod snapshot;
+#[cfg(feature = "bridge")]
+pub mod trouble;
+#[cfg(feature = "bridge")]
+pub mod view;
+#[cfg(feature = "bridge")]
+pub mod workload;
 
 pub use error::{Error, Kind, Result};

@@ -1,0 +1,344 @@
+//! The bridge's memory, and its one task: look, judge, ask Argo CD to look again where that is due.
+
+use super::{address::Addresses, git::Git, runs};
+use crate::{
+    Result,
+    argo::{Application, REFRESH},
+    connect::merge,
+    in_cluster::applications,
+    jobs,
+    live::{Look, Moment, Tracker, Verdict},
+    nudge::{Now, Nudges, Reason},
+    schedule,
+    snapshot::{Reader, Snapshot, log_tail},
+    trouble::Trouble,
+    view,
+    workload::Workload,
+};
+use engine::Status;
+use k8s_openapi::api::batch::v1::Job;
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{Notify, Semaphore};
+
+/// Between two looks of the bridge's own while something is on its way.
+const BUSY: Duration = Duration::from_millis(100);
+/// As that, while all is live at the head of main.
+const IDLE: Duration = Duration::from_secs(2);
+/// Age of the head of main after which it is read again unasked.
+const HEAD_AGE: Duration = Duration::from_secs(2);
+/// An image that could not be fetched because the registry did not answer may be there soon.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// Lines of a guilty pod's log that are told.
+const LOG_LINES: i64 = 20;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Core {
+    /// `minikube` or `cluster`.
+    pub engine: String,
+    /// Folder under `kustomize/overlays`.
+    pub environment: String,
+    /// Reads the cluster.
+    pub reader: Reader,
+    /// Reads the repository.
+    pub git: Git,
+    /// Where Services answer on this machine.
+    pub addresses: Addresses,
+    memory: Mutex<Memory>,
+    /// One reading at a time: more would only make each slower.
+    one: Semaphore,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    tracker: Tracker,
+    nudges: Nudges,
+    head: Option<String>,
+    /// When the reading of `head` began.
+    head_at: Option<Moment>,
+    refreshed_at: Option<Moment>,
+    /// When a trouble that may pass was first seen, by pod.
+    troubles: BTreeMap<String, Moment>,
+    /// Log tails of guilty pods, by pod and restarts.
+    logs: BTreeMap<(String, i32), Vec<String>>,
+    /// Answer of the last reading, with when that began.
+    last: Option<(Moment, Status)>,
+}
+
+/// What one look found besides the status.
+struct Seen {
+    status: Status,
+    due: Vec<Due>,
+    /// All Jobs, where one of them waits for its turn.
+    jobs: Vec<Job>,
+    quiet: bool,
+}
+
+/// A refresh that is due.
+struct Due {
+    app: String,
+    resource_version: String,
+    ticket: Option<u64>,
+    reason: Reason,
+}
+
+impl Core {
+    /// A bridge that has not looked yet.
+    pub fn new(engine: &str, environment: &str, reader: Reader, git: Git, addresses: Addresses) -> Self {
+        Core {
+            engine: engine.to_owned(),
+            environment: environment.to_owned(),
+            reader,
+            git,
+            addresses,
+            memory: Mutex::default(),
+            one: Semaphore::new(1),
+            wake: Notify::new(),
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Status from a reading that began after this call.
+    ///
+    /// # Errors
+    /// What the API server said.
+    pub async fn status(&self) -> Result<Status> {
+        let asked = self.reader.now();
+        let seen = self.look(Some(asked)).await?;
+        if !seen.due.is_empty() {
+            self.wake.notify_one();
+        }
+        Ok(seen.status)
+    }
+
+    /// Main may have moved.
+    pub fn refresh(&self) {
+        self.memory().refreshed_at = Some(self.reader.now());
+        self.wake.notify_one();
+    }
+
+    /// Looks and asks until the program ends.
+    pub async fn run(&self) {
+        loop {
+            self.read_head().await;
+            let pause = match self.look(None).await {
+                Ok(seen) => {
+                    let due = seen.due.iter().map(|due| self.ask(due));
+                    futures_util::future::join_all(due).await;
+                    if let Err(error) = runs::let_go(&self.reader, &seen.jobs).await {
+                        tracing::warn!(%error, "waiting runs");
+                    }
+                    if seen.quiet { IDLE } else { BUSY }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no reading");
+                    Duration::from_secs(1)
+                }
+            };
+            let _ = tokio::time::timeout(pause, self.wake.notified()).await;
+        }
+    }
+
+    /// Reads the head of main where somebody asked for it or it is old.
+    async fn read_head(&self) {
+        let now = self.reader.now();
+        let due = {
+            let memory = self.memory();
+            let asked = memory
+                .refreshed_at
+                .is_some_and(|at| memory.head_at.is_none_or(|read| read <= at));
+            asked
+                || memory
+                    .head_at
+                    .is_none_or(|read| now.saturating_sub(read) >= HEAD_AGE)
+        };
+        if !due {
+            return;
+        }
+        let head = self.git.head().await;
+        let mut memory = self.memory();
+        memory.head_at = Some(now);
+        match head {
+            Ok(head) => memory.head = Some(head),
+            Err(error) => tracing::warn!(%error, "head of main"),
+        }
+    }
+
+    async fn look(&self, asked: Option<Moment>) -> Result<Seen> {
+        let _one = self.one.acquire().await;
+        if let (Some(asked), Some((at, status))) = (asked, &self.memory().last) {
+            // Somebody else's reading, begun after this question.
+            if *at > asked {
+                return Ok(Seen {
+                    status: status.clone(),
+                    due: Vec::new(),
+                    jobs: Vec::new(),
+                    quiet: true,
+                });
+            }
+        }
+        let snapshot = self.reader.read().await?;
+        Ok(self.judge(&snapshot).await)
+    }
+
+    async fn judge(&self, snapshot: &Snapshot) -> Seen {
+        let mut status = Status {
+            engine: self.engine.clone(),
+            revision: String::new(),
+            apps: Vec::new(),
+            runs: runs::list(snapshot),
+        };
+        let (mut due, mut quiet) = (Vec::new(), true);
+        for (app, steady) in &snapshot.apps {
+            let (mut workloads, complete) = snapshot.workloads(app);
+            self.lose_patience(snapshot.at, &mut workloads);
+            let fingerprint = snapshot.fingerprint(app, &workloads);
+            let release = self
+                .git
+                .release(&app.name, app.revision.as_deref(), &workloads, snapshot.at)
+                .await;
+            let look = Look {
+                at: snapshot.at,
+                app,
+                workloads: &workloads,
+                fingerprint: &fingerprint,
+                complete,
+                release: &release,
+                steady: *steady,
+            };
+            let verdict = self.memory().tracker.look(look);
+            let (reason, silent) = self.nudge(snapshot.at, app, &verdict, &workloads);
+            due.extend(reason.map(|reason| Due {
+                app: app.name.clone(),
+                resource_version: app.resource_version.clone(),
+                ticket: verdict.ticket,
+                reason,
+            }));
+            quiet &= verdict.live;
+            let crons = snapshot.cron_jobs(app);
+            let mut known = view::Known {
+                app,
+                workloads: &workloads,
+                verdict: &verdict,
+                log: &[],
+                address: self.addresses.of(app, snapshot).await,
+                template_images: &schedule::images(&crons),
+                next_schedule: schedule::next_of(&crons),
+                silent_s: silent.map(|silent| silent.as_secs()),
+            };
+            let log = match view::guilty(&known) {
+                Some(trouble) if trouble.has_log => self.log_of(app, trouble).await,
+                _ => Vec::new(),
+            };
+            known.log = &log;
+            status.apps.push(view::of(&known));
+        }
+        let mut memory = self.memory();
+        let there = |name: &str| snapshot.apps.iter().any(|(app, _)| app.name == name);
+        memory.tracker.keep(there);
+        memory.nudges.keep(there);
+        status.revision = memory.head.clone().unwrap_or_default();
+        quiet &= memory.head.is_some() && due.is_empty();
+        memory.last = Some((snapshot.at, status.clone()));
+        let all = || snapshot.namespaces.values().flat_map(|objects| &objects.jobs);
+        let jobs: Vec<Job> = match all().any(jobs::waits) {
+            true => all().cloned().collect(),
+            false => Vec::new(),
+        };
+        // A run that waits is let go soon after the one before it ends.
+        quiet &= jobs.is_empty();
+        Seen {
+            status,
+            due,
+            jobs,
+            quiet,
+        }
+    }
+
+    fn nudge(
+        &self,
+        at: Moment,
+        app: &Application,
+        verdict: &Verdict,
+        workloads: &[Workload],
+    ) -> (Option<Reason>, Option<Duration>) {
+        let mut memory = self.memory();
+        let head = memory.head.clone();
+        let now = Now {
+            at,
+            app,
+            verdict,
+            at_rest: workloads.iter().all(|workload| workload.unsettled.is_none()),
+            head: head.as_deref(),
+            refreshed_at: memory.refreshed_at,
+        };
+        let reason = memory.nudges.decide(now);
+        (reason, memory.nudges.silent(&app.name, at))
+    }
+
+    /// A trouble that could pass and does not is one that lasts.
+    fn lose_patience(&self, at: Moment, workloads: &mut [Workload]) {
+        let mut memory = self.memory();
+        for trouble in workloads
+            .iter_mut()
+            .filter_map(|workload| workload.trouble.as_mut())
+        {
+            let since = *memory.troubles.entry(trouble.pod.clone()).or_insert(at);
+            trouble.lasting |= at.saturating_sub(since) >= PATIENCE;
+        }
+        if memory.troubles.len() > 1000 {
+            memory.troubles.clear();
+        }
+    }
+
+    async fn log_of(&self, app: &Application, trouble: &Trouble) -> Vec<String> {
+        let key = (trouble.pod.clone(), trouble.restarts);
+        if let Some(known) = self.memory().logs.get(&key) {
+            return known.clone();
+        }
+        let (client, pod) = (&self.reader.client, &trouble.pod);
+        let read = log_tail(client, &app.namespace, pod, &trouble.container, LOG_LINES).await;
+        let Ok(lines) = read else {
+            return Vec::new();
+        };
+        let mut memory = self.memory();
+        if memory.logs.len() > 100 {
+            memory.logs.clear();
+        }
+        memory.logs.insert(key, lines.clone());
+        lines
+    }
+
+    /// Sets the annotation where it is absent. The resource version makes it certain that it was:
+    /// set again while it is there, it would be removed by a comparison that began before.
+    async fn ask(&self, due: &Due) {
+        let api = applications(&self.reader.client, &self.reader.argocd);
+        let patch = json!({"metadata": {
+            "resourceVersion": due.resource_version,
+            "annotations": {REFRESH: "normal"},
+        }});
+        match merge(&api, &format!("Application {}", due.app), &due.app, &patch).await {
+            Ok(_) => {
+                tracing::debug!(app = due.app, reason = ?due.reason, "refresh");
+                let at = self.reader.now();
+                let mut memory = self.memory();
+                let head = memory.head.clone();
+                memory.nudges.asked(&due.app, at, head.as_deref());
+                if let Some(ticket) = due.ticket {
+                    memory.tracker.asked(&due.app, ticket, at);
+                }
+            }
+            Err(error) if error.kind == crate::Kind::Conflict => {}
+            Err(error) => tracing::warn!(%error, "refresh"),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Pure: when Argo CD has to be asked to look again. It sees a push by itself after minutes, loses
+//! what it is asked while it is at work, and compares nothing after a restart until something moves.
+
+use crate::{
+    argo::{Application, Sync},
+    live::{Moment, Verdict},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Between two refreshes of one Application while it does not name the head of main.
+const FOLLOW: Duration = ms(200);
+/// As that, once this many were carried out and it still does not: Git may be down for Argo CD.
+const FOLLOW_TRIES: u32 = 25;
+const SLOW: Duration = ms(3000);
+/// Nothing moves although the workloads are at rest.
+const STALLED_AT_REST: Duration = ms(1500);
+/// Nothing moves while the workloads are on their way.
+const STALLED: Duration = ms(10_000);
+/// A controller that runs takes a refresh within a second, under load within some.
+const SILENT: Duration = ms(10_000);
+
+/// What is known about one Application at one look.
+#[derive(Clone, Copy, Debug)]
+pub struct Now<'a> {
+    /// Time of the look.
+    pub at: Moment,
+    /// As Argo CD has it.
+    pub app: &'a Application,
+    /// What the live rule says.
+    pub verdict: &'a Verdict,
+    /// Whether all workloads are at the end of their rollout.
+    pub at_rest: bool,
+    /// Head of main, where known.
+    pub head: Option<&'a str>,
+    /// Somebody said that main may have moved, last at.
+    pub refreshed_at: Option<Moment>,
+}
+
+/// Why a refresh is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// An answer needs evidence.
+    Evidence,
+    /// It does not name the head of main.
+    Head,
+    /// Somebody asked, and the head of main is not known.
+    Asked,
+    /// Nothing moves.
+    Stalled,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Memory {
+    asked_at: Option<Moment>,
+    /// Refreshes towards this head so far.
+    towards: (String, u32),
+    present_since: Option<Moment>,
+    /// What it looked like, since when.
+    same: Option<(String, Moment)>,
+}
+
+/// Memory of all Applications.
+#[derive(Clone, Debug, Default)]
+pub struct Nudges {
+    of: BTreeMap<String, Memory>,
+}
+
+impl Nudges {
+    /// Whether a refresh must be asked for now.
+    pub fn decide(&mut self, now: Now) -> Option<Reason> {
+        let memory = self.of.entry(now.app.name.clone()).or_default();
+        let look = format!(
+            "{:?} {:?} {:?} {:?} {}",
+            now.app.sync, now.app.health, now.app.revision, now.app.operation, now.verdict.why
+        );
+        if memory.same.as_ref().is_none_or(|(same, _)| *same != look) {
+            memory.same = Some((look, now.at));
+        }
+        if now.app.refresh_asked {
+            memory.present_since.get_or_insert(now.at);
+            return None;
+        }
+        memory.present_since = None;
+        if now.app.deleting || now.app.skipped {
+            return None;
+        }
+        memory.reason(now)
+    }
+
+    /// A refresh was asked for.
+    pub fn asked(&mut self, app: &str, at: Moment, head: Option<&str>) {
+        let memory = self.of.entry(app.to_owned()).or_default();
+        memory.asked_at = Some(at);
+        let head = head.unwrap_or_default();
+        if memory.towards.0 != head {
+            memory.towards = (head.to_owned(), 0);
+        }
+        memory.towards.1 += 1;
+    }
+
+    /// For how long nobody has taken a refresh, where that is too long.
+    pub fn silent(&self, app: &str, at: Moment) -> Option<Duration> {
+        let since = self.of.get(app)?.present_since?;
+        let silent = at.saturating_sub(since);
+        (silent >= SILENT).then_some(silent)
+    }
+
+    /// Forgets Applications that are gone.
+    pub fn keep(&mut self, there: impl Fn(&str) -> bool) {
+        self.of.retain(|name, _| there(name));
+    }
+}
+
+impl Memory {
+    fn reason(&self, now: Now) -> Option<Reason> {
+        if now.verdict.wants_refresh {
+            return Some(Reason::Evidence);
+        }
+        let since = |then: Option<Moment>| then.map_or(Duration::MAX, |then| now.at.saturating_sub(then));
+        let rested = since(self.asked_at);
+        let asked_after = now
+            .refreshed_at
+            .is_some_and(|at| self.asked_at.is_none_or(|asked| asked < at));
+        match now.head {
+            None if asked_after => return Some(Reason::Asked),
+            Some(head) if now.app.follows_main() && now.app.revision.as_deref() != Some(head) => {
+                let tries = if self.towards.0 == head { self.towards.1 } else { 0 };
+                // What cannot be compared is not asked for in a hurry, unless somebody says that
+                // something changed.
+                let slow = tries >= FOLLOW_TRIES || now.app.sync == Sync::Unknown && tries > 1;
+                let pause = if slow && !asked_after { SLOW } else { FOLLOW };
+                return (rested >= pause).then_some(Reason::Head);
+            }
+            _ => {}
+        }
+        if now.verdict.live {
+            return None;
+        }
+        let same = since(self.same.as_ref().map(|(_, at)| *at));
+        let pause = if now.at_rest { STALLED_AT_REST } else { STALLED };
+        // Each one that changed nothing makes the next one later.
+        let pause = pause.max(rested_pause(same));
+        (same >= pause && rested >= pause).then_some(Reason::Stalled)
+    }
+}
+
+/// A third of the time that nothing has moved, at most ten seconds.
+fn rested_pause(same: Duration) -> Duration {
+    match same {
+        Duration::MAX => Duration::ZERO,
+        same => (same / 3).min(STALLED),
+    }
+}
