@@ -36,6 +36,9 @@ pub fn run(world: &World, all: &[Scenario], only: Option<&str>) -> Report {
             Ok(Some(reason)) => ("skipped", reason),
             Err(error) => ("FAILED", format!("{error:#}\n{}", world.diagnosis())),
         };
+        let mut lines = world.take_notes();
+        lines.extend(Some(detail).filter(|detail| !detail.is_empty()));
+        let detail = lines.join("\n");
         eprintln!(
             "e2e {:<28} {result} {seconds:6.1} s  {}",
             scenario.name, scenario.promise

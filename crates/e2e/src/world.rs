@@ -58,6 +58,7 @@ pub struct World {
     pub kubernetes: Option<Rc<Kubernetes>>,
     /// What models answered in their first lives, in order: for the scenarios that bring them back.
     pub lives: RefCell<Vec<Life>>,
+    notes: RefCell<Vec<String>>,
 }
 
 /// A model as its clients see it.
@@ -101,7 +102,18 @@ impl World {
             kubernetes: kubernetes.map(Rc::new),
             state,
             lives: RefCell::default(),
+            notes: RefCell::default(),
         })
+    }
+
+    /// Something measured, for the report.
+    pub fn note(&self, text: impl Into<String>) {
+        self.notes.borrow_mut().push(text.into());
+    }
+
+    /// What was noted since the last time.
+    pub fn take_notes(&self) -> Vec<String> {
+        self.notes.take()
     }
 
     /// What only a cluster has; scenarios of processes never ask.

@@ -33,7 +33,7 @@ pub fn api_killed(world: &World) -> Result<Option<String>> {
     match world.kubernetes {
         None => no_connection_refused(&report)?,
         // The sockets die with the pod, and it takes a moment until nothing is sent there any more.
-        Some(_) => over_soon(&report)?,
+        Some(_) => over_soon(world, &report)?,
     }
     Ok(None)
 }
@@ -56,13 +56,13 @@ fn no_connection_refused(report: &traffic::Report) -> Result<()> {
     Ok(())
 }
 
-fn over_soon(report: &traffic::Report) -> Result<()> {
+fn over_soon(world: &World, report: &traffic::Report) -> Result<()> {
     let (first, last) = (report.failures.first(), report.failures.last());
     let seconds = last.map_or(0.0, |f| f.at_s) - first.map_or(0.0, |f| f.at_s);
-    eprintln!(
-        "    {} of {} requests failed, within {seconds:.1} s",
+    world.note(format!(
+        "{} of {} requests failed, within {seconds:.1} s",
         report.failed, report.sent
-    );
+    ));
     ensure!(
         seconds <= 10.0 && report.failed < report.sent / 2,
         "{} of {} requests failed over {seconds:.1} s",

@@ -50,7 +50,7 @@ pub fn manual_change_healed(world: &World) -> Result<Option<String>> {
         },
     )?;
     for (what, time) in &took {
-        eprintln!("    healed after {:.1} s: {what}", time.as_secs_f64());
+        world.note(format!("healed after {:.1} s: {what}", time.as_secs_f64()));
     }
     // Argo CD waits longer after each further attempt at one revision; the promise is for the first.
     ensure!(

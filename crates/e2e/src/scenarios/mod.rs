@@ -3,6 +3,7 @@
 mod bad_days;
 mod first;
 mod healing;
+mod measured;
 mod outages;
 mod release;
 mod retrain;
@@ -123,6 +124,16 @@ pub fn all() -> Vec<Scenario> {
             "an image that cannot start: Degraded, named, the old one serving"
         ),
         scenario!(
+            measured::push_to_live,
+            "a push is live in 6 s and a revert too (medians of five)",
+            On::Clusters
+        ),
+        scenario!(
+            measured::small,
+            "the API's pod uses 20 MiB at most, and all pods together ask for 1.6 GiB at most",
+            On::Clusters
+        ),
+        scenario!(
             healing::manual_change_healed,
             "what a person changes by hand is as in Git again, the first time within 5 s",
             On::Clusters
@@ -139,7 +150,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario!(
             robot::pushes_in_a_row,
-            "two pushes 20 ms apart, ten times: what is called live is what runs",
+            "two pushes 20 ms apart, thirty times: what is called live is what runs",
             On::Clusters
         ),
         scenario!(

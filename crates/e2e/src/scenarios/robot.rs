@@ -72,11 +72,11 @@ pub fn robot_reverts(world: &World) -> Result<Option<String>> {
         "more than one revert: {:?}",
         world.person.subjects_since(&head)?
     );
-    eprintln!(
-        "    named after {:.1} s, reverted after {:.1} s",
+    world.note(format!(
+        "named after {:.1} s, reverted after {:.1} s",
         named.as_secs_f64(),
         reverted.as_secs_f64()
-    );
+    ));
     Ok(None)
 }
 
@@ -85,7 +85,7 @@ pub fn pushes_in_a_row(world: &World) -> Result<Option<String>> {
     let kube = world.kubernetes()?;
     let promotion = world.person.last_touching(&world.release_file())?;
     let mut wrong = Vec::new();
-    const ROUNDS: usize = 10;
+    const ROUNDS: usize = 30;
     for round in 0..ROUNDS {
         let first = world.person.revert(&promotion)?;
         world.engine.refresh()?;
@@ -98,6 +98,7 @@ pub fn pushes_in_a_row(world: &World) -> Result<Option<String>> {
             wrong.push(format!("round {round}: {second} called live with {image}"));
         }
     }
+    world.note(format!("{} of {ROUNDS} wrong", wrong.len()));
     ensure!(wrong.is_empty(), "{} of {ROUNDS} wrong: {wrong:?}", wrong.len());
     Ok(None)
 }
