@@ -7,7 +7,6 @@ use crate::{
     ctx::Ctx,
     failure::{Failure, Id, Outcome},
     flags::{self, EngineChoice, Globals},
-    pins,
 };
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -76,11 +75,11 @@ impl Cluster {
 
     /// Where this machine pushes images to: the registry of Minikube is inside of it, and the bridge
     /// forwards a port to it.
-    pub fn push_store(&self, port_offset: u16) -> String {
+    pub fn push_store(&self, forwarded: &str) -> String {
         match self.engine {
             Keeper::Minikube if self.registry == ADDON_ON_NODES => {
                 let path = ADDON_ON_NODES.split_once('/').map_or("", |(_, path)| path);
-                format!("http://127.0.0.1:{}/{path}", pins::REGISTRY_PORT + port_offset)
+                format!("{forwarded}/{path}")
             }
             _ => self.registry.clone(),
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     cargo,
-    cmd::{demo, down, rollback, status, train, up},
+    cmd::{demo, down, images, rollback, status, train, up},
     ctx::Ctx,
     exec::{Cmd, Show},
     failure::{Failure, Id, Outcome},
@@ -113,7 +113,7 @@ fn world(ctx: &Ctx) -> Outcome<Vec<String>> {
         "--kubectl".to_owned(),
         kubectl::program(ctx)?,
         "--images".to_owned(),
-        cluster.push_store(ctx.port_offset),
+        images::store(ctx),
         "--image-pull-name".to_owned(),
         cluster.registry.clone(),
     ];

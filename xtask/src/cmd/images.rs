@@ -6,7 +6,7 @@ mod named;
 mod pack;
 
 pub use named::release_component;
-pub use pack::{act, probe, verify};
+pub use pack::{act, probe, store, verify};
 
 use crate::{
     cargo,

@@ -201,7 +201,6 @@ fn kubectl(holds: &mut Holds, cmd: &Cmd) -> Answer {
             let found = holds.stamps.get(&key.replace("\\.", "."));
             said(found.cloned().unwrap_or_default())
         }
-        ["get", "namespaces", _] => said(holds.namespaces.join(" ")),
         ["get", "applications.argoproj.io", ..] => {
             said(match holds.applied.iter().any(|name| name == "root") {
                 true => "application.argoproj.io/root\n",
@@ -246,6 +245,7 @@ pub fn inspection(holds: &Holds) -> serde_json::Value {
         "argocd": {"installed": has("argocd"), "version": if has("argocd") { Some("v3.5.7") } else { None },
                    "ours": has("argocd"), "application_crd": has("crds")},
         "owner": if has("owner") { "driftless" } else { "empty" },
+        "namespaces": holds.namespaces,
         "default_storage_class": "standard",
         "registry_service": true,
         "network_policy_enforced": "unknown",

@@ -6,7 +6,7 @@ use crate::{
     ctx::Ctx,
     exec::Cmd,
     failure::{Failure, Id, Outcome},
-    git,
+    git, pins,
     step::{Acted, Deadline, Probe, looks_done},
 };
 use serde::{Deserialize, Serialize};
@@ -41,9 +41,17 @@ fn code_commit(ctx: &Ctx) -> Outcome<String> {
 /// Where the images go.
 pub fn store(ctx: &Ctx) -> String {
     match &ctx.cluster {
-        Some(cluster) => cluster.push_store(ctx.port_offset),
+        Some(cluster) => cluster.push_store(&forwarded(ctx)),
         None => format!("oci-layout:{}", ctx.images().display()),
     }
+}
+
+/// Where the bridge forwards to the registry in the cluster; its own port may have been taken.
+fn forwarded(ctx: &Ctx) -> String {
+    let told = ctx.read_text(&ctx.state.join("forwards.json"));
+    let told = told.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let registry = told.and_then(|all| all["registry"].as_str().map(str::to_owned));
+    registry.unwrap_or_else(|| format!("http://127.0.0.1:{}", pins::REGISTRY_PORT + ctx.port_offset))
 }
 
 /// Looks whether the layout holds what the binaries would give, and `main` names it. What a registry

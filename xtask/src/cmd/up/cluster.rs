@@ -35,7 +35,7 @@ fn in_words(found: &Inspection) -> String {
 
 pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
     let found = inspect(ctx)?;
-    let before = existing(ctx)?;
+    let before = existing(&found);
     let mut marked = vec![kubectl::STAMPED];
     if !found.foreign_argocd() {
         marked.push(ARGOCD);
@@ -57,18 +57,9 @@ pub fn verify(ctx: &Ctx) -> Outcome<()> {
 }
 
 /// Which of our namespaces were there before us.
-fn existing(ctx: &Ctx) -> Outcome<Vec<String>> {
-    let cmd = kubectl::looks(
-        ctx,
-        &["get", "namespaces", "--output=jsonpath={.items[*].metadata.name}"],
-    )?;
-    if ctx.exec.pretends() && ctx.exec.find(&cmd.program).is_none() {
-        return Ok(Vec::new());
-    }
-    let output = ctx.must(Id::ClusterFailed, "list the namespaces", &cmd)?;
-    let there: Vec<&str> = output.stdout.split_whitespace().collect();
-    let ours = NAMESPACES.iter().filter(|name| there.contains(*name));
-    Ok(ours.map(|name| (*name).to_owned()).collect())
+fn existing(found: &Inspection) -> Vec<&'static str> {
+    let there = |name: &&str| found.namespaces.iter().any(|there| there == name);
+    NAMESPACES.into_iter().filter(there).collect()
 }
 
 fn namespace(name: &str) -> String {
