@@ -102,7 +102,7 @@ pub fn must(ctx: &Ctx, attempted: &str, cmd: &Cmd) -> Outcome<Value> {
 /// As [`must`].
 pub fn inspect(ctx: &Ctx) -> Outcome<Inspection> {
     let cmd = looks(ctx, &["inspect"])?;
-    if ctx.exec.pretends() && ctx.exec.find(&cmd.program).is_none() {
+    if ctx.cannot_look(&cmd) {
         return Ok(Inspection::empty());
     }
     let attempted = format!("look at the cluster of context {}", ctx.the_cluster()?.context);

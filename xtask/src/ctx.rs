@@ -234,6 +234,11 @@ impl Ctx {
         })
     }
 
+    /// Whether a dry run has no program to look with yet: an earlier step would have brought it.
+    pub fn cannot_look(&self, cmd: &Cmd) -> bool {
+        self.exec.pretends() && self.exec.find(&cmd.program).is_none()
+    }
+
     /// Contents of a text file, `None` when it is not there.
     pub fn read_text(&self, path: &Path) -> Option<String> {
         self.exec

@@ -82,6 +82,9 @@ pub fn changes(ctx: &Ctx, args: &[&str]) -> Outcome<Cmd> {
 pub fn render(ctx: &Ctx, folder: &Path) -> Outcome<String> {
     let cmd = Cmd::reads(program(ctx)?).args(["kustomize"]).path(folder);
     let attempted = format!("render {}", ctx.short(folder));
+    if ctx.cannot_look(&cmd) {
+        return Ok(String::new());
+    }
     Ok(ctx.must(Id::RenderFailed, &attempted, &cmd)?.stdout)
 }
 
@@ -90,9 +93,18 @@ pub fn render(ctx: &Ctx, folder: &Path) -> Outcome<String> {
 /// # Errors
 /// `apply-failed`, and what is wrong with the cluster.
 pub fn apply(ctx: &Ctx, name: &str, objects: &str, deadline: Duration) -> Outcome<()> {
+    apply_as(ctx, FIELD_MANAGER, name, objects, deadline)
+}
+
+/// The same under another owner: one owner that applies an object twice drops what only the first
+/// text held.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_as(ctx: &Ctx, manager: &str, name: &str, objects: &str, deadline: Duration) -> Outcome<()> {
     let file = ctx.state.join("applied").join(format!("{name}.yaml"));
     ctx.write(Id::StateUnwritable, &file, objects, 0o644)?;
-    let manager = format!("--field-manager={FIELD_MANAGER}");
+    let manager = format!("--field-manager={manager}");
     let apply = [
         "apply",
         "--server-side",
@@ -121,7 +133,7 @@ pub fn read_stamp(ctx: &Ctx, name: &str) -> Outcome<String> {
     let key = format!("{STAMPS}{name}").replace('.', "\\.");
     let path = format!("--output=jsonpath={{.metadata.annotations.{key}}}");
     let cmd = looks(ctx, &["get", "namespace", STAMPED, "--ignore-not-found", &path])?;
-    if ctx.exec.pretends() && ctx.exec.find(&cmd.program).is_none() {
+    if ctx.cannot_look(&cmd) {
         return Ok(String::new());
     }
     let output = ctx.must(Id::ClusterFailed, "ask what was applied", &cmd)?;

@@ -79,3 +79,20 @@ fn down_on_minikube() {
         insta::assert_snapshot!(format!("running-minikube-{name}"), plan);
     }
 }
+
+#[test]
+fn a_dry_run_needs_no_program_that_an_earlier_step_brings() {
+    let world = World::new();
+    let fake = world
+        .fake()
+        .says("kubectl", &["version"], 0, "Client Version: v1.30.0\n", "");
+    let recording = Arc::new(Recording::new(fake, &world.clone.root()));
+    let ctx = world.ctx(recording.clone(), &FLAGS);
+    cmd::up::command(&ctx, &flags::UpFlags::default()).unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(
+        recording
+            .take()
+            .iter()
+            .any(|line| line.contains("bin/kubectl --context lab apply"))
+    );
+}

@@ -34,7 +34,7 @@ pub fn command(ctx: &Ctx, flags: &UpFlags) -> Outcome<()> {
         let steps = ctx.report.lines();
         ctx.result(&serde_json::json!({"steps": steps, "ending": ending}).to_string());
     } else if let Some(ending) = ending {
-        ctx.result(&ending::text(&ending));
+        ctx.result(&ctx.typed(&ending::text(&ending)));
     }
     Ok(())
 }

@@ -103,7 +103,14 @@ pub fn advance(ctx: &Ctx, attempted: &str, old: Option<&str>, new: &str) -> Outc
         return ctx.must(Id::GitMoved, attempted, &update).map(drop);
     };
     let push = changes(&bare).args(["push", "--quiet", &url, &format!("{new}:{MAIN}")]);
-    ctx.must(Id::GitFailed, attempted, &logged_in(ctx, push))?;
+    ctx.must(Id::GitFailed, attempted, &logged_in(ctx, push))
+        .map_err(|failure| {
+            match failure.detail.iter().any(|line| line.contains("shallow update")) {
+                // CI often clones the newest commit alone; servers want to know where it comes from.
+                true => failure.next("git fetch --unshallow, then cargo xtask up"),
+                false => whose_account(ctx, failure),
+            }
+        })?;
     refresh(ctx)
 }
 

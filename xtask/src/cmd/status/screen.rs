@@ -2,6 +2,7 @@
 
 use super::Overview;
 use crate::git::short;
+use contract::names::{DRIFT_MONITOR, TRAINING};
 use std::fmt::Write;
 
 /// The text.
@@ -41,7 +42,8 @@ fn write_all(text: &mut String, overview: &Overview) -> std::fmt::Result {
         let address = match (&app.address, &app.next_schedule) {
             (Some(address), _) => address.clone(),
             (None, Some(next)) => format!("next run {next}"),
-            (None, None) => "on demand".to_owned(),
+            (None, None) if [TRAINING, DRIFT_MONITOR].contains(&app.name.as_str()) => "on demand".to_owned(),
+            (None, None) => "-".to_owned(),
         };
         let of = match app.replicas_wanted {
             0 if app.replicas.is_empty() => "-".to_owned(),

@@ -41,7 +41,8 @@ pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
         marked.push(ARGOCD);
     }
     let objects: Vec<String> = marked.iter().map(|name| namespace(name)).collect();
-    kubectl::apply(ctx, "owner", &objects.join("---\n"), deadline.left())?;
+    let objects = objects.join("---\n");
+    kubectl::apply_as(ctx, "driftless-xtask-owner", "owner", &objects, deadline.left())?;
     kubectl::stamp(ctx, BEFORE, &before.join("."))?;
     Acted::changed(in_words(&found))
 }

@@ -88,13 +88,18 @@ pub fn text(ending: &Ending) -> String {
         request,
         answer,
     } = ending;
+    // A repository with an address is worth a name.
+    let pull = match repository.contains("://") {
+        true => format!("git remote add driftless {repository} && git pull driftless main"),
+        false => format!("git pull {repository} main"),
+    };
     format!(
         "\
 The loop runs. {model} is live.
 
   Inference API  {api}  (documentation: {api}/docs)
   MLflow         {mlflow}
-  Repository     git pull {repository} main
+  Repository     {pull}
 
   $ curl --silent {api}/predict --header 'content-type: application/json' --data '{request}'
   {answer}

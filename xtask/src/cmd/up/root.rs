@@ -69,6 +69,7 @@ fn bootstrap(rendered: &str) -> String {
 }
 
 pub fn apps_probe(ctx: &Ctx) -> Outcome<Probe> {
+    git::refresh(ctx)?;
     let main = git::bare_head(ctx)?.unwrap_or_default();
     let status = match ctx.exec.engine(&ctx.state).and_then(|engine| engine.status()) {
         Ok(status) => status,
