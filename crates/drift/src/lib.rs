@@ -3,16 +3,20 @@
 //! Pure: values in, values out. No IO, no clock, no threads. What the API answers under
 //! `/drift/status` and what `trainer drift` prints is computed here and nowhere else.
 
+pub mod baseline;
 pub mod categories;
 pub mod compare;
 pub mod correct;
+pub mod counts;
 pub mod cvm;
 pub mod distances;
 pub mod ecdf;
 pub mod energy;
 mod extremes;
+pub mod inbox;
 pub mod ks;
 pub mod npy;
+pub mod pooled;
 pub mod random;
 pub mod rates;
 pub mod reference;
@@ -20,6 +24,7 @@ pub mod snapshot;
 pub mod special;
 pub mod status;
 pub mod window;
+pub mod wire;
 
 pub use compare::{Column, Comparison, FeatureComparison, compare};
 pub use ecdf::{Ecdf, SampleError};

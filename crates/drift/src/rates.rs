@@ -3,10 +3,11 @@
 //! Under the null hypothesis every choice of which observations are the current side's is equally
 //! likely, so that counts are hypergeometric: exact at any size and any level, as no limit law is.
 
+use serde::{Deserialize, Serialize};
 use statrs::function::factorial::ln_binomial;
 
 /// Events among observations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     /// How often it happened.
     pub events: u64,

@@ -1,6 +1,6 @@
 //! The smallest distance that counts as drift, found once.
 
-use super::{Distance, Method, exact, p_value};
+use super::{Method, p_value_of};
 
 /// Smallest numerator `D·size_a·size_b` whose p-value (method `auto`) is below `threshold`,
 /// or `None` when not even complete separation is.
@@ -8,16 +8,7 @@ use super::{Distance, Method, exact, p_value};
 /// The p-value falls as the distance grows, so that "p < threshold" and "numerator ≥ this" are the
 /// same question, and a request path that keeps the numerator up to date needs no p-value at all.
 pub fn critical_distance(size_a: u64, size_b: u64, threshold: f64) -> Option<u64> {
-    let drifts = |numerator: u64| {
-        let statistic = exact::fraction(numerator, size_a, size_b);
-        let distance = Distance {
-            numerator,
-            statistic,
-            location: 0.0,
-            sign: 1,
-        };
-        p_value(&distance, size_a, size_b, Method::Auto).0 < threshold
-    };
+    let drifts = |numerator: u64| p_value_of(numerator, size_a, size_b, Method::Auto).0 < threshold;
     let product = size_a * size_b;
     if drifts(0) {
         return Some(0);

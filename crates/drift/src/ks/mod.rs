@@ -133,6 +133,18 @@ pub fn compare_sorted(reference: &Ecdf, current: &Ecdf, method: Method) -> (u64,
     )
 }
 
+/// The p-value that [`compare_sorted`] gives, from the statistic's exact numerator alone: for statistics
+/// that were kept up to date in another way.
+pub fn p_value_of(numerator: u64, size_a: u64, size_b: u64, method: Method) -> (f64, Method) {
+    let distance = Distance {
+        numerator,
+        statistic: exact::fraction(numerator, size_a, size_b),
+        location: 0.0,
+        sign: 1,
+    };
+    p_value(&distance, size_a, size_b, method)
+}
+
 /// The p-value and the method used for it: exact where asked for and affordable, else asymptotic.
 fn p_value(distance: &Distance, size_a: u64, size_b: u64, method: Method) -> (f64, Method) {
     let exact = match method {

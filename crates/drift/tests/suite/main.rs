@@ -1,8 +1,10 @@
 //! Tests of the drift crate from outside, in one program so that they share the oracle.
 
 mod categories;
+mod counts;
 mod npy;
 mod oracle;
+mod pooled;
 mod properties;
 mod scipy;
 mod statistics;
