@@ -166,7 +166,7 @@ mod tests {
             (401, "unauthorized"),
             (403, "forbidden"),
             (404, "not-found"),
-            (409, "conflict"),
+            (409, "other"),
             (500, "other"),
         ] {
             let error = Error::of_kube("list pods", &api(code, "said so"));

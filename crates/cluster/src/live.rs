@@ -311,3 +311,6 @@ fn settled(look: Look) -> Result<(), String> {
         other => Err(format!("Argo CD says {other:?}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

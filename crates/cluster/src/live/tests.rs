@@ -1,0 +1,488 @@
+//! The wrong answers that Argo CD's status gives, one test each, and what must hold for all.
+
+use super::*;
+use crate::argo::{Health, Resource};
+use proptest::prelude::*;
+
+const OLD: &str = "0000000000000000000000000000000000000000";
+const MINE: &str = "1111111111111111111111111111111111111111";
+const NEXT: &str = "2222222222222222222222222222222222222222";
+
+fn operation(phase: Phase, revision: &str, started: u32) -> Operation {
+    Operation {
+        phase,
+        revision: Some(revision.to_owned()),
+        started_at: format!("2026-01-01T00:00:{started:02}Z"),
+        finished_at: match phase {
+            Phase::Running => String::new(),
+            _ => format!("2026-01-01T00:00:{started:02}Z"),
+        },
+        message: String::new(),
+        resources: vec![Resource {
+            kind: "Deployment".into(),
+            name: "app".into(),
+            status: "Synced".into(),
+            sync_phase: "Sync".into(),
+            ..Resource::default()
+        }],
+    }
+}
+
+fn workload(image: &str, unsettled: Option<&str>) -> Workload {
+    Workload {
+        kind: "Deployment",
+        namespace: "serving".into(),
+        name: "app".into(),
+        wanted: 2,
+        fingerprint: image.to_owned(),
+        images: vec![("app".into(), image.to_owned())],
+        unsettled: unsettled.map(str::to_owned),
+        trouble: None,
+        stopped: false,
+        pods: Vec::new(),
+    }
+}
+
+/// The world as one test tells it: what Argo CD says and what the Deployment has.
+struct World {
+    tracker: Tracker,
+    now: Moment,
+    app: Application,
+    image: String,
+    unsettled: Option<&'static str>,
+    release: Release,
+    steady: bool,
+    complete: bool,
+}
+
+impl World {
+    /// Live at OLD with the image `a`, seen so by the tracker.
+    fn live_at_old() -> Self {
+        let mut world = World::unseen();
+        assert!(!world.look().live, "what was found there is no evidence");
+        world.carried_out();
+        assert!(world.look().live);
+        world
+    }
+
+    fn unseen() -> Self {
+        World {
+            tracker: Tracker::default(),
+            now: Duration::ZERO,
+            app: Application {
+                name: "app".into(),
+                resource_version: "1".into(),
+                namespace: "serving".into(),
+                repo_url: String::new(),
+                target_revision: "main".into(),
+                sync: Sync::Synced,
+                revision: Some(OLD.to_owned()),
+                health: Health::Healthy,
+                pending: false,
+                operation: Some(operation(Phase::Succeeded, OLD, 1)),
+                refresh_asked: false,
+                skipped: false,
+                deleting: false,
+                conditions: Vec::new(),
+                resources: Vec::new(),
+            },
+            image: "a".into(),
+            unsettled: None,
+            release: Release::None,
+            steady: true,
+            complete: true,
+        }
+    }
+
+    fn look(&mut self) -> Verdict {
+        self.now += Duration::from_millis(50);
+        let workloads = [workload(&self.image, self.unsettled)];
+        self.tracker.look(Look {
+            at: self.now,
+            app: &self.app,
+            workloads: &workloads,
+            fingerprint: &self.image,
+            complete: self.complete,
+            release: &self.release,
+            steady: self.steady,
+        })
+    }
+
+    /// The refresh that the last look wants is asked for, and carried out.
+    fn carried_out(&mut self) {
+        let verdict = self.look();
+        assert!(verdict.wants_refresh, "{verdict:?}");
+        self.now += Duration::from_millis(10);
+        self.tracker.asked("app", verdict.ticket.unwrap(), self.now);
+    }
+
+    /// Argo CD has compared with MINE, applied it, and all is well.
+    fn all_well_at_mine(&mut self) {
+        self.app.revision = Some(MINE.to_owned());
+        self.app.operation = Some(operation(Phase::Succeeded, MINE, 2));
+        self.image = "b".into();
+    }
+}
+
+#[test]
+fn the_plain_way() {
+    let mut world = World::live_at_old();
+    world.all_well_at_mine();
+    let verdict = world.look();
+    assert!(verdict.live && verdict.applied, "{verdict:?}");
+    assert_eq!((verdict.live_revision.as_str(), verdict.why.as_str()), (MINE, ""));
+}
+
+#[test]
+fn answer_1_the_old_revision_right_after_the_annotation() {
+    let mut world = World::live_at_old();
+    let verdict = world.look();
+    assert_eq!(verdict.live_revision, OLD);
+    assert_ne!(verdict.revision, MINE);
+}
+
+#[test]
+fn answer_2_the_operation_is_over_but_sync_and_health_are_old() {
+    let mut world = World::live_at_old();
+    world.all_well_at_mine();
+    world.app.sync = Sync::OutOfSync;
+    assert!(!world.look().live);
+    world.app.sync = Sync::Synced;
+    // Healthy of before; the pods say otherwise.
+    world.unsettled = Some("0 of 2 replicas ready");
+    let verdict = world.look();
+    assert!(!verdict.live && verdict.applied, "{verdict:?}");
+    assert_eq!(verdict.live_revision, OLD);
+    world.unsettled = None;
+    assert!(world.look().live);
+}
+
+#[test]
+fn answer_3_a_swallowed_refresh_is_none() {
+    let mut world = World::live_at_old();
+    // Synced at MINE with no operation of MINE: evidence is needed.
+    world.app.revision = Some(MINE.to_owned());
+    let verdict = world.look();
+    assert!(!verdict.live && verdict.wants_refresh);
+    // Somebody else's annotation is there: one more would be swallowed with it.
+    world.app.refresh_asked = true;
+    assert!(!world.look().wants_refresh);
+    world.app.refresh_asked = false;
+    // Theirs was taken, which says nothing about ours.
+    let verdict = world.look();
+    assert!(!verdict.live && verdict.wants_refresh);
+    // A ticket of another candidate does not count.
+    world
+        .tracker
+        .asked("app", verdict.ticket.unwrap() + 1000, world.now);
+    assert!(!world.look().live);
+    world.carried_out();
+    assert!(world.look().live);
+}
+
+#[test]
+fn answer_4_all_words_right_and_the_other_image() {
+    let mut world = World::live_at_old();
+    // Pushed: b, then a again. The comparison with the second saw `a`, then the first was applied.
+    world.app.revision = Some(NEXT.to_owned());
+    world.app.operation = Some(operation(Phase::Succeeded, MINE, 2));
+    world.image = "b".into();
+    let first = world.look();
+    assert!(!first.live && first.wants_refresh, "{first:?}");
+    // Asked once; even if the comparison that took it saw the objects of before, it is asked again.
+    world.carried_out();
+    let verdict = world.look();
+    assert!(!verdict.live && verdict.wants_refresh, "{verdict:?}");
+    // Then Argo CD sees it, and applies NEXT.
+    world.app.sync = Sync::OutOfSync;
+    assert!(!world.look().live);
+    world.app.operation = Some(operation(Phase::Running, NEXT, 3));
+    assert!(!world.look().live);
+    world.app.sync = Sync::Synced;
+    assert!(!world.look().live);
+    world.app.operation = Some(operation(Phase::Succeeded, NEXT, 3));
+    world.image = "a".into();
+    let verdict = world.look();
+    assert!(verdict.live && verdict.live_revision == NEXT, "{verdict:?}");
+}
+
+#[test]
+fn answer_4_with_a_release_file_the_image_decides() {
+    let mut world = World::live_at_old();
+    world.all_well_at_mine();
+    world.release = Release::Differs("the Deployment has a".into());
+    let verdict = world.look();
+    assert!(!verdict.live && verdict.why.contains("the Deployment has a"));
+    world.release = Release::Unreadable("Git is down".into());
+    assert!(!world.look().live);
+    world.release = Release::Matches;
+    assert!(world.look().live);
+}
+
+#[test]
+fn answer_5_a_commit_that_changes_nothing_rendered() {
+    let mut world = World::live_at_old();
+    world.app.revision = Some(MINE.to_owned());
+    world.carried_out();
+    let verdict = world.look();
+    assert!(verdict.live && verdict.live_revision == MINE, "{verdict:?}");
+}
+
+#[test]
+fn answer_6_errors_leave_health_healthy() {
+    let mut world = World::live_at_old();
+    world.app.sync = Sync::Unknown;
+    world.app.revision = None; // the field says `main`
+    let verdict = world.look();
+    assert!(!verdict.live);
+    assert_eq!(
+        (verdict.revision.as_str(), verdict.live_revision.as_str()),
+        (OLD, OLD)
+    );
+    assert!(!verdict.wants_refresh, "there is no answer to ask for again");
+    world.app.sync = Sync::Synced;
+    assert!(!world.look().live, "no commit is named");
+}
+
+#[test]
+fn answer_7_without_a_controller_nothing_is_evidence() {
+    let mut world = World::unseen();
+    let verdict = world.look();
+    assert!(verdict.wants_refresh);
+    world.tracker.asked("app", verdict.ticket.unwrap(), world.now);
+    for _ in 0..100 {
+        world.app.refresh_asked = true;
+        let verdict = world.look();
+        assert!(!verdict.live && !verdict.wants_refresh);
+    }
+}
+
+#[test]
+fn answer_8_a_second_operation_of_the_same_commit_changes_nothing() {
+    let mut world = World::live_at_old();
+    world.all_well_at_mine();
+    assert!(world.look().live);
+    world.app.operation = Some(operation(Phase::Running, MINE, 2));
+    assert!(world.look().live);
+    world.app.pending = true;
+    assert!(world.look().live);
+    // One of another commit does.
+    world.app.operation = Some(operation(Phase::Running, NEXT, 3));
+    assert!(!world.look().live);
+}
+
+#[test]
+fn an_operation_under_way_or_asked_for_is_waited_for() {
+    let mut world = World::live_at_old();
+    world.all_well_at_mine();
+    world.app.operation = Some(operation(Phase::Running, MINE, 2));
+    assert!(!world.look().live);
+    world.app.operation = Some(operation(Phase::Succeeded, MINE, 2));
+    world.app.pending = true;
+    assert!(!world.look().live);
+}
+
+#[test]
+fn only_the_check_after_the_rollout_is_left() {
+    let mut world = World::live_at_old();
+    world.all_well_at_mine();
+    let mut running = operation(Phase::Running, MINE, 2);
+    running.resources.push(Resource {
+        kind: "Job".into(),
+        sync_phase: "PostSync".into(),
+        hook_phase: "Running".into(),
+        ..Resource::default()
+    });
+    world.app.operation = Some(running.clone());
+    assert!(world.look().live);
+    // Its end is no new evidence for another template.
+    world.app.operation = Some(operation(Phase::Succeeded, MINE, 2));
+    world.image = "by hand".into();
+    assert!(!world.look().live);
+}
+
+#[test]
+fn what_was_found_at_first_sight_is_no_evidence() {
+    let mut world = World::unseen();
+    assert!(!world.look().live);
+    // The controller may be dead, and somebody changed the image: the words are the same.
+    world.image = "by hand".into();
+    world.carried_out();
+    world.image = "a".into();
+    assert!(!world.look().live, "the template changed while it was asked");
+    world.carried_out();
+    assert!(world.look().live);
+}
+
+#[test]
+fn a_manual_change_and_its_healing() {
+    let mut world = World::live_at_old();
+    world.image = "by hand".into();
+    let verdict = world.look();
+    assert!(!verdict.live && !verdict.applied, "{verdict:?}");
+    world.app.operation = Some(operation(Phase::Succeeded, OLD, 5));
+    assert!(
+        !world.look().live,
+        "a healing is no evidence for two templates of one commit"
+    );
+    world.image = "a".into();
+    assert!(world.look().live, "it is as it was");
+}
+
+#[test]
+fn what_moves_while_it_is_looked_at_is_not_believed() {
+    let mut world = World::live_at_old();
+    world.all_well_at_mine();
+    world.steady = false;
+    let verdict = world.look();
+    assert!(!verdict.live && !verdict.wants_refresh);
+    world.steady = true;
+    world.complete = false;
+    assert!(!world.look().live);
+    world.complete = true;
+    assert!(world.look().live);
+}
+
+#[test]
+fn a_refresh_counts_only_for_what_was_read_before_it_and_seen_after() {
+    let mut world = World::live_at_old();
+    world.app.revision = Some(MINE.to_owned());
+    let verdict = world.look();
+    let asked = world.now + Duration::from_secs(10);
+    world.tracker.asked("app", verdict.ticket.unwrap(), asked);
+    // A reading that had begun before: its absent annotation is that of before.
+    assert!(!world.look().live);
+    // The answer changed meanwhile: the refresh was for another one.
+    world.app.revision = Some(NEXT.to_owned());
+    world.now = asked;
+    let verdict = world.look();
+    assert!(!verdict.live && verdict.wants_refresh, "{verdict:?}");
+}
+
+#[test]
+fn health_and_stopping_are_part_of_it() {
+    let mut world = World::live_at_old();
+    for health in [
+        Health::Progressing,
+        Health::Degraded,
+        Health::Missing,
+        Health::Unknown,
+        Health::Suspended,
+    ] {
+        world.app.health = health;
+        let verdict = world.look();
+        assert!(!verdict.live && verdict.applied, "{health:?}");
+    }
+    world.app.health = Health::Healthy;
+    world.app.deleting = true;
+    assert!(!world.look().live);
+}
+
+/// A simulated Argo CD: it applies commits to one Deployment through a view of it that may be old,
+/// loses refreshes as the real one does, and is looked at at any moment.
+#[derive(Debug, Clone)]
+enum Step {
+    Push(bool),
+    Compare,
+    SeeObjects,
+    Begin,
+    Apply,
+    Finish,
+    ByHand,
+    Look,
+    Ask,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => any::<bool>().prop_map(Step::Push),
+        4 => Just(Step::Compare),
+        3 => Just(Step::SeeObjects),
+        3 => Just(Step::Begin),
+        3 => Just(Step::Apply),
+        3 => Just(Step::Finish),
+        1 => Just(Step::ByHand),
+        5 => Just(Step::Look),
+        3 => Just(Step::Ask),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn never_live_with_the_image_of_another_commit(steps in proptest::collection::vec(step(), 1..120)) {
+        let mut world = World::unseen();
+        // Commits and their images; every second push takes back the one before.
+        let mut commits = vec![(OLD.to_owned(), "a".to_owned())];
+        // Argo CD's view of the Deployment, and the operation that it has begun.
+        let (mut view, mut second) = ("a".to_owned(), 1);
+        let mut applying: Option<String> = None;
+        // Between a change and its being seen no comparison that was asked for afterwards begins:
+        // both come from the same API server within milliseconds.
+        let mut by_hand = false;
+        for step in steps {
+            match step {
+                Step::Push(changes) => {
+                    let number = commits.len();
+                    let image = match (changes, commits.last().map(|(_, image)| image.as_str())) {
+                        (true, Some("a")) => "b",
+                        (true, _) => "a",
+                        (false, last) => last.unwrap_or("a"),
+                    };
+                    commits.push((format!("{number:040x}"), image.to_owned()));
+                }
+                Step::Compare => {
+                    if world.app.refresh_asked {
+                        view.clone_from(&world.image);
+                    }
+                    world.app.refresh_asked = false;
+                    let (commit, image) = commits.last().cloned().unwrap();
+                    world.app.sync = if image == view { Sync::Synced } else { Sync::OutOfSync };
+                    world.app.revision = Some(commit.clone());
+                    if image != view && applying.is_none() {
+                        world.app.pending = true;
+                    }
+                }
+                Step::SeeObjects => view.clone_from(&world.image),
+                Step::Begin => if world.app.pending && applying.is_none() {
+                    second += 1;
+                    world.app.pending = false;
+                    let commit = world.app.revision.clone().unwrap();
+                    world.app.operation = Some(operation(Phase::Running, &commit, second % 60));
+                    world.app.operation.as_mut().unwrap().resources.clear();
+                    applying = Some(commit);
+                },
+                Step::Apply => if let Some(commit) = &applying {
+                    world.image.clone_from(&commits.iter().find(|(c, _)| c == commit).unwrap().1);
+                    by_hand = false;
+                },
+                Step::Finish => if let Some(commit) = applying.take() {
+                    world.image.clone_from(&commits.iter().find(|(c, _)| *c == commit).unwrap().1);
+                    by_hand = false;
+                    world.app.operation = Some(operation(Phase::Succeeded, &commit, second % 60));
+                },
+                Step::ByHand => {
+                    world.image = "by hand".into();
+                    by_hand = true;
+                }
+                Step::Look => {
+                    let verdict = world.look();
+                    if verdict.live && !by_hand {
+                        let expected = &commits.iter().find(|(c, _)| *c == verdict.revision).unwrap().1;
+                        prop_assert_eq!(expected, &world.image, "live at {}", verdict.revision);
+                        prop_assert_eq!(&verdict.live_revision, &verdict.revision);
+                    }
+                }
+                Step::Ask => {
+                    let verdict = world.look();
+                    if verdict.wants_refresh {
+                        world.app.refresh_asked = true;
+                        world.now += Duration::from_millis(5);
+                        world.tracker.asked("app", verdict.ticket.unwrap(), world.now);
+                    }
+                }
+            }
+        }
+    }
+}
