@@ -10,6 +10,7 @@ use crate::{
     report::{Ending, Line},
     step::{Acted, Deadline, Probe},
     tools, venv,
+    world::Keeper,
 };
 use std::{path::Path, time::Instant};
 
@@ -17,6 +18,7 @@ use std::{path::Path, time::Instant};
 pub const MARKER: &str = ".driftless-state";
 
 /// One thing to look at.
+#[derive(Clone, Copy)]
 pub struct Check {
     name: &'static str,
     run: fn(&Ctx) -> Outcome<String>,
@@ -64,9 +66,10 @@ const LOCAL: &[Check] = &[
 
 /// What is looked at before anything is changed.
 fn checks(ctx: &Ctx) -> impl Iterator<Item = &'static Check> {
-    let more = match ctx.cluster {
+    let more = match ctx.cluster.as_ref().map(|cluster| cluster.engine) {
         None => LOCAL,
-        Some(_) => kubernetes::BEFORE,
+        Some(Keeper::Minikube) => kubernetes::BEFORE_MINIKUBE,
+        Some(Keeper::Cluster) => kubernetes::BEFORE,
     };
     EVERYWHERE.iter().chain(more)
 }

@@ -15,11 +15,14 @@ use crate::{
 use std::{path::Path, time::Instant};
 
 /// What can be looked at before anything is built.
-pub const BEFORE: &[Check] = &[
-    Check {
-        name: "kubectl",
-        run: kubectl_there,
-    },
+pub const BEFORE: &[Check] = &[Check {
+    name: "kubectl",
+    run: kubectl_there,
+}];
+
+/// The same, where the cluster is made on this machine.
+pub const BEFORE_MINIKUBE: &[Check] = &[
+    BEFORE[0],
     Check {
         name: "minikube",
         run: minikube_there,
@@ -81,9 +84,6 @@ fn kubectl_there(ctx: &Ctx) -> Outcome<String> {
 }
 
 fn minikube_there(ctx: &Ctx) -> Outcome<String> {
-    if ctx.the_cluster()?.engine != Keeper::Minikube {
-        return Ok(String::new());
-    }
     if ctx.exec.find(MINIKUBE.name).is_none() {
         return tools::check(ctx, &MINIKUBE);
     }
