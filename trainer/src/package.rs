@@ -39,6 +39,8 @@ pub fn package(folder: &Folder, store: &dyn ImageStore, base: &str) -> Result<Ou
         Some(digest) => (Status::Already, digest),
         None => {
             let changes = Changes {
+                // Whatever the base is called.
+                name: INFERENCE_API.to_owned(),
                 labels,
                 env: BTreeMap::new(),
                 created_by: "trainer package".to_owned(),

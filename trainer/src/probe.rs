@@ -103,11 +103,11 @@ fn judge(answer: &Prediction, info: &ModelInfo, release: &Release) -> Result<(),
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
-    fn release() -> Release {
+    pub(crate) fn release() -> Release {
         let digest = |what: &str| contract::sha256_hex(what.as_bytes());
         Release {
             environment: "local".to_owned(),

@@ -26,8 +26,10 @@ impl Credentials {
     /// From `GIT_TOKEN` and `GIT_USERNAME` (`driftless` when absent); `None` without a token.
     pub fn from_env() -> Option<Self> {
         let set = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
+        // A Secret made from a file often ends with that file's newline, which no token does.
+        let token = set("GIT_TOKEN")?.trim_end_matches(['\r', '\n']).to_owned();
         Some(Self {
-            token: set("GIT_TOKEN")?.into(),
+            token: token.into(),
             username: set("GIT_USERNAME").unwrap_or_else(|| "driftless".to_owned()),
         })
     }

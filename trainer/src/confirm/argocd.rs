@@ -113,3 +113,140 @@ impl Ours<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gitops::Details;
+    use serde_json::json;
+    use std::cell::Cell;
+    use std::path::Path;
+    use std::process::Command;
+
+    /// A bare repository with a release in it, and the commit that made it live.
+    fn world(folder: &Path) -> (Repo, Release, String) {
+        let git = |args: &[&str]| {
+            let person = [
+                "-c",
+                "user.name=person",
+                "-c",
+                "user.email=person@driftless.invalid",
+            ];
+            let done = Command::new("git")
+                .args(person)
+                .args(args)
+                .current_dir(folder)
+                .output();
+            assert!(done.unwrap().status.success(), "git {args:?}");
+        };
+        git(&["init", "--quiet", "--bare", "--initial-branch=main", "bare.git"]);
+        git(&["clone", "--quiet", "bare.git", "clone"]);
+        git(&[
+            "-C",
+            "clone",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--message",
+            "begin",
+        ]);
+        git(&["-C", "clone", "push", "--quiet", "origin", "HEAD:main"]);
+        let repo = Repo::open(&folder.join("bare.git").display().to_string(), folder).unwrap();
+        let release = probe::tests::release();
+        let made = repo
+            .promote_with(&release.environment, &release, None, &Details::default())
+            .unwrap();
+        (repo, release, made.commit)
+    }
+
+    fn status(sync: &str, revision: &str, health: &str, phase: &str) -> Value {
+        json!({"sync": {"status": sync, "revision": revision}, "health": {"status": health},
+            "operationState": {"phase": phase, "syncResult": {"revision": revision}}})
+    }
+
+    /// Waits while `answers` come one after the other, the last one for ever; how it ends, and after
+    /// how many looks.
+    fn waited(
+        folder: &Path,
+        answers: &dyn Fn(&str) -> Vec<Result<Value, String>>,
+        seconds: u64,
+    ) -> (String, usize) {
+        let (repo, release, commit) = world(folder);
+        let answers = answers(&commit);
+        let looks = Cell::new(0);
+        let look = || {
+            let answer = answers[looks.get().min(answers.len() - 1)].clone();
+            looks.set(looks.get() + 1);
+            answer
+        };
+        let end = Instant::now() + Duration::from_secs(seconds);
+        let word = match wait(&look, &release, &repo, None, end) {
+            Ok(()) => "live".to_owned(),
+            Err(Lost::NotLive(text)) => format!("not live: {text}"),
+            Err(Lost::Other(failure)) => format!("exit {}: {failure}", failure.exit),
+        };
+        (word, looks.get())
+    }
+
+    #[test]
+    fn a_lost_refresh_is_asked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = "0".repeat(40);
+        let answers = |commit: &str| {
+            vec![
+                Ok(status("Synced", &old, "Healthy", "Succeeded")),
+                Err("no answer".to_owned()),
+                Ok(status("Synced", commit, "Healthy", "Succeeded")),
+            ]
+        };
+        assert_eq!(waited(folder.path(), &answers, 30), ("live".to_owned(), 3));
+    }
+
+    #[test]
+    fn bad_health_must_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let moment = |commit: &str| {
+            vec![
+                Ok(status("Synced", commit, "Degraded", "Running")),
+                Ok(status("Synced", commit, "Progressing", "Running")),
+                Ok(status("Synced", commit, "Healthy", "Succeeded")),
+            ]
+        };
+        assert_eq!(waited(folder.path(), &moment, 30).0, "live");
+        let folder = tempfile::tempdir().unwrap();
+        let lasting = |commit: &str| vec![Ok(status("Synced", commit, "Degraded", "Running"))];
+        let (word, looks) = waited(folder.path(), &lasting, 30);
+        assert!(
+            word.starts_with("not live: Argo CD: Synced and Degraded") && looks == 3,
+            "{looks}: {word}"
+        );
+    }
+
+    #[test]
+    fn at_the_deadline_it_is_not_live_if_anybody_was_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let slow = |commit: &str| vec![Ok(status("OutOfSync", commit, "Progressing", "Running"))];
+        let (word, _) = waited(folder.path(), &slow, 1);
+        assert!(word.starts_with("not live: not within the deadline"), "{word}");
+        let folder = tempfile::tempdir().unwrap();
+        let (word, _) = waited(folder.path(), &|_| vec![Err("forbidden".to_owned())], 1);
+        assert!(
+            word.starts_with("exit 61: whether m3-0123456 is live is not known: forbidden"),
+            "{word}"
+        );
+    }
+
+    #[test]
+    fn a_release_that_was_replaced_is_outrun() {
+        let folder = tempfile::tempdir().unwrap();
+        let (repo, release, commit) = world(folder.path());
+        repo.withdraw(&release.environment, &release, "a person did")
+            .unwrap();
+        let look = || Ok(status("Synced", &commit, "Progressing", "Running"));
+        let end = Instant::now() + Duration::from_secs(30);
+        match wait(&look, &release, &repo, None, end) {
+            Err(Lost::Other(failure)) => assert_eq!(failure.exit, exit::OUTRUN, "{failure}"),
+            _ => panic!("not outrun"),
+        }
+    }
+}

@@ -75,7 +75,11 @@ pub fn confirm(
             commit: &commit,
             model_name: &name,
         };
-        withdraw::after(folder, repo, tracking, &promotion, lost)
+        let failure = withdraw::after(folder, repo, tracking, &promotion, lost);
+        if let Ok(Some(taken_back)) = folder.finished("withdraw") {
+            watch::announce(flags, taken_back.text("commit"));
+        }
+        failure
     })?;
     let seconds = start.elapsed().as_secs_f64();
     let mut detail =

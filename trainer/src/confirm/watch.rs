@@ -43,6 +43,34 @@ pub fn wait(
     Ok(seen)
 }
 
+/// Says that the branch has moved, so that it is seen now and not at the next poll. Only for speed:
+/// whatever fails here changes nothing about what was committed.
+pub fn announce(flags: &LiveFlags, commit: &str) {
+    if let Some(application) = flags.application() {
+        let end = Instant::now() + Duration::from_secs(10);
+        let Ok(cluster) = cluster::in_cluster::InCluster::open("") else {
+            return;
+        };
+        // A refresh that is asked for during a comparison is lost: asked again until it is seen.
+        while Instant::now() < end {
+            let seen = cluster.patch_refresh(application).unwrap_or_default();
+            if seen
+                .pointer("/sync/revision")
+                .is_some_and(|revision| revision == commit)
+            {
+                return;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    } else if let Some(engine) = flags
+        .engine_file
+        .as_deref()
+        .and_then(|file| super::engine(file).ok())
+    {
+        let _ = engine.refresh();
+    }
+}
+
 /// Nobody could be asked.
 fn not_seen(release: &Release, text: impl std::fmt::Display) -> Lost {
     let text = format!("whether {} is live is not known: {text}", release.tag);

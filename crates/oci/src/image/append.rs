@@ -13,6 +13,8 @@ const EPOCH: &str = "1970-01-01T00:00:00Z";
 /// What `append_layer` changes besides the layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// Name in the store of the image that is made; the base's where empty.
+    pub name: String,
     /// Added to the image's labels, replacing those of the same name.
     pub labels: BTreeMap<String, String>,
     /// Added to the image's variables, replacing those of the same name.
@@ -58,8 +60,8 @@ pub fn build_base(
     finish(store, name, manifest, &image, CONFIG, MANIFEST)
 }
 
-/// Stores the image `base` with one layer more, under the same name, and returns the digest of
-/// the new manifest; no tag is set. What this crate does not know of the base's configuration survives.
+/// Stores the image `base` with one layer more and returns the digest of the new manifest; no tag is
+/// set. What this crate does not know of the base's configuration survives.
 ///
 /// # Errors
 /// `NotFound` for the base, or the store's failure.
@@ -76,6 +78,19 @@ pub fn append_layer(
         mut config,
         ..
     } = Image::load(store, base)?;
+    let name = match changes.name.as_str() {
+        "" => name,
+        other => {
+            // A registry keeps blobs by name.
+            for layer in manifest["layers"].as_array().into_iter().flatten() {
+                let digest = layer["digest"].as_str().unwrap_or_default();
+                if !store.has_blob(other, digest)? {
+                    store.put_blob(other, &store.blob(&name, digest)?)?;
+                }
+            }
+            other.to_owned()
+        }
+    };
     let config_type = manifest["config"]["mediaType"]
         .as_str()
         .unwrap_or(CONFIG)

@@ -1,6 +1,6 @@
 //! A real registry (Debian's docker-registry) where there is one, and a faulty one of our own.
 
-use crate::common::{base, changes, model};
+use crate::common::{base, changes, changes_as, model};
 use oci::{
     Credentials, Error, ImageStore, Layout, Registry, RegistryOptions, image, open_store, open_store_as,
 };
@@ -125,6 +125,10 @@ fn registry_and_layout_agree() {
     let digests = [&layout as &dyn ImageStore, registry.as_ref()].map(|store| {
         let first = base(store);
         let digest = image::append_layer(store, "inference-api:base", &model("m"), &changes()).unwrap();
+        // Under another name than the base's: all that it is made of goes there too.
+        let there = image::append_layer(store, "inference-api:base", &model("m"), &changes_as("elsewhere"));
+        assert_eq!(there.unwrap(), digest);
+        assert!(store.tag("elsewhere:m1-abcdef0", &digest, false).unwrap());
         assert!(store.tag("inference-api:m1-abcdef0", &digest, false).unwrap());
         assert!(!store.tag("inference-api:m1-abcdef0", &digest, false).unwrap());
         let moved = store.tag("inference-api:m1-abcdef0", &first, false);

@@ -37,8 +37,16 @@ pub fn model(text: &str) -> LayerFiles {
         .unwrap()
 }
 
+pub fn changes_as(name: &str) -> Changes {
+    Changes {
+        name: name.to_owned(),
+        ..changes()
+    }
+}
+
 pub fn changes() -> Changes {
     Changes {
+        name: String::new(),
         labels: map(&[
             ("driftless.dev/run-id", "r1"),
             ("org.opencontainers.image.revision", "0123456"),
