@@ -258,3 +258,44 @@ fn group(object: &Value) -> String {
     let version = text(&object["apiVersion"]);
     version.split_once('/').map_or("", |(group, _)| group).to_owned()
 }
+
+/// Opt-in components that no environment lists render all the same.
+#[test]
+fn every_component_renders() {
+    let Some(kubectl) = tree::kubectl() else { return };
+    let scratch = tempfile::tempdir_in(tree::root().join("target")).unwrap();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(tree::root().join("kustomize/components")).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        let base = match name.as_str() {
+            "in-cluster" | "restricted-egress" => "training",
+            _ => "inference-api",
+        };
+        let overlay = format!(
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../manifests/{base}]\n\
+             components: [../../kustomize/components/{name}]\n"
+        );
+        std::fs::write(scratch.path().join("kustomization.yaml"), overlay).unwrap();
+        let output = std::process::Command::new(&kubectl)
+            .arg("kustomize")
+            .arg(scratch.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{name}: {said}");
+        names.push(name);
+    }
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "autoscaling",
+            "in-cluster",
+            "ingress",
+            "metrics-scrape",
+            "restricted-egress",
+            "smoke",
+            "verbose-logs"
+        ]
+    );
+}
