@@ -6,6 +6,7 @@ mod npy;
 mod oracle;
 mod pooled;
 mod properties;
+mod rule;
 mod scipy;
 mod statistics;
 mod window;

@@ -1,0 +1,271 @@
+//! When to cry wolf: an error rate that holds at any number of features, however often one looks.
+//!
+//! The proof is in `docs/adr/0013-drift-that-can-be-believed.md`; the simulation in `docs/drift.md`.
+
+use crate::baseline::Baseline;
+use crate::correct::Correction;
+use crate::counts::{Evaluation, FeatureState};
+use crate::joint::{JointResult, joint_test};
+use crate::ks::{Method, p_value_of};
+use crate::pooled::PooledWindow;
+use crate::rates::{out_of_range_p, rate_test, shares_test};
+use serde::{Deserialize, Serialize};
+
+/// Share of a look's level that is spent on single signals; the rest on both joint tests, half each.
+const SHARE_OF_SIGNALS: f64 = 0.25;
+
+/// What an alarm takes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// Expected false alarms in one window's worth of traffic, at most.
+    pub level: f64,
+    /// Looks in one window's worth of traffic: the level is spent on them in equal parts.
+    pub looks: u32,
+    /// Correction over signals.
+    pub correction: Correction,
+    /// A smaller Kolmogorov–Smirnov statistic (or change of a rate) is no alarm, however certain.
+    pub least_effect: f64,
+    /// Fewer rows are not judged.
+    pub least_rows: u64,
+    /// Rows that the joint tests take from each side, evenly spread: bounds their time.
+    pub joint_rows: usize,
+    /// Of the joint tests' permutations.
+    pub seed: u64,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            level: 0.001,
+            looks: 4,
+            correction: Correction::Holm,
+            least_effect: 0.1,
+            least_rows: 50,
+            joint_rows: 1_000,
+            seed: 0,
+        }
+    }
+}
+
+/// Why there is no such rule.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("drift rule: {what} is {found}, expected {expected}")]
+pub struct RuleError {
+    what: &'static str,
+    found: f64,
+    expected: &'static str,
+}
+
+/// What was compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalKind {
+    /// A feature's distribution.
+    Distribution,
+    /// How often it is missing.
+    Missing,
+    /// How often it lies outside of the training range.
+    OutOfRange,
+    /// The shares of the answered classes.
+    Predictions,
+}
+
+/// One comparison of a look.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// What.
+    pub kind: SignalKind,
+    /// Which feature; `None` for predictions.
+    pub feature: Option<usize>,
+    /// Kolmogorov–Smirnov statistic, or the largest change of a rate.
+    pub effect: f64,
+    /// Before the correction.
+    pub p_value: f64,
+    /// After it; to be compared with [`Decision::signal_level`].
+    pub adjusted: f64,
+    /// Whether it is significant and large enough.
+    pub drift: bool,
+}
+
+/// What a look found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Too few rows.
+    Collecting,
+    /// Nothing to compare: no feature has values on both sides.
+    Nothing,
+    /// In distribution, as far as can be told.
+    Quiet,
+    /// Out of it.
+    Drift,
+}
+
+/// The outcome of one look.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// In one word.
+    pub verdict: Verdict,
+    /// What was compared, features in order.
+    pub signals: Vec<Signal>,
+    /// A signal drifts if its adjusted p-value is at most this.
+    pub signal_level: f64,
+    /// Both joint tests; `None` where the signals sufficed or nothing could be compared.
+    pub joint: Option<JointResult>,
+    /// A joint test finds drift if its p-value is at most this.
+    pub joint_level: f64,
+}
+
+impl Rule {
+    /// Checks the numbers.
+    pub fn check(&self) -> Result<(), RuleError> {
+        let within = |what, found: f64, low: f64, high: f64, expected| {
+            let good = (low..=high).contains(&found);
+            if good {
+                Ok(())
+            } else {
+                Err(RuleError {
+                    what,
+                    found,
+                    expected,
+                })
+            }
+        };
+        within("level", self.level, 1e-6, 0.5, "0.000001 to 0.5")?;
+        within("looks", f64::from(self.looks), 1.0, 64.0, "1 to 64")?;
+        within("least_effect", self.least_effect, 0.0, 1.0, "0 to 1")?;
+        within("least_rows", self.least_rows as f64, 2.0, 1e5, "2 to 100000")?;
+        within("joint_rows", self.joint_rows as f64, 10.0, 1e4, "10 to 10000")
+    }
+
+    /// Rows between two looks at a window of `size` rows.
+    pub fn stride(&self, size: usize) -> u64 {
+        (size as u64).div_ceil(u64::from(self.looks)).max(1)
+    }
+
+    /// Each test's level at one look: signals together, and either joint test.
+    ///
+    /// `looks · (signals + 2 · joint) = level`.
+    pub fn levels(&self) -> [f64; 2] {
+        let look = self.level / f64::from(self.looks);
+        [look * SHARE_OF_SIGNALS, look * (1.0 - SHARE_OF_SIGNALS) / 2.0]
+    }
+
+    /// Looks once at the window; `evaluation` must be that of its rows.
+    ///
+    /// p-values are exact up to 10,000 values a side, and then may take a millisecond for each feature.
+    pub fn look(&self, baseline: &Baseline, evaluation: &Evaluation, window: &PooledWindow) -> Decision {
+        let [signal_level, joint_level] = self.levels();
+        let mut decision = Decision {
+            verdict: Verdict::Collecting,
+            signals: Vec::new(),
+            signal_level,
+            joint: None,
+            joint_level,
+        };
+        if evaluation.rows < self.least_rows {
+            return decision;
+        }
+        decision.signals = signals(baseline, evaluation);
+        if decision.signals.is_empty() {
+            decision.verdict = Verdict::Nothing;
+            return decision;
+        }
+        let mut p_values: Vec<f64> = decision.signals.iter().map(|signal| signal.p_value).collect();
+        // A feature that could not be compared counts as one that shows nothing: the number of tests must
+        // not depend on which rows are the window's.
+        let states = evaluation.features.iter();
+        let silent = states
+            .filter(|feature| feature.state != FeatureState::Compared)
+            .count();
+        p_values.extend(std::iter::repeat_n(1.0, silent));
+        let mut largest = 0.0_f64;
+        for (signal, adjusted) in decision.signals.iter_mut().zip(self.correction.adjust(&p_values)) {
+            signal.adjusted = adjusted;
+            signal.drift = adjusted <= signal_level && signal.effect >= self.least_effect;
+            largest = largest.max(signal.effect);
+        }
+        let mut drift = decision.signals.iter().any(|signal| signal.drift);
+        // Permutations are drawn only where they can change the answer.
+        if !drift && largest >= self.least_effect {
+            decision.joint = self.joint(baseline, window, joint_level);
+            drift = decision
+                .joint
+                .is_some_and(|joint| joint.sparse.min(joint.diffuse) <= joint_level);
+        }
+        decision.verdict = if drift { Verdict::Drift } else { Verdict::Quiet };
+        decision
+    }
+
+    fn joint(&self, baseline: &Baseline, window: &PooledWindow, level: f64) -> Option<JointResult> {
+        let features = window.features();
+        let reference = baseline.values().chunks_exact(features);
+        let reference: Vec<f64> = spread(baseline.rows(), self.joint_rows, reference)
+            .flatten()
+            .copied()
+            .collect();
+        let rows = window.rows().iter().map(|row| &row.values[..]);
+        let current: Vec<f64> = spread(window.rows().len(), self.joint_rows, rows)
+            .flatten()
+            .copied()
+            .collect();
+        // One over this many and one more is just within the level.
+        let permutations = (1.0 / level).ceil() as u32 - 1;
+        joint_test(&reference, &current, features, permutations, self.seed)
+    }
+}
+
+/// At most `most` of `count` items, evenly spread; which ones does not depend on what they are.
+fn spread<T>(count: usize, most: usize, items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+    let taken = count.min(most);
+    items
+        .enumerate()
+        .filter(move |(index, _)| index * taken / count != (index + 1) * taken / count)
+        .map(|(_, item)| item)
+}
+
+/// Every comparison that can be made.
+fn signals(baseline: &Baseline, evaluation: &Evaluation) -> Vec<Signal> {
+    let mut signals = Vec::new();
+    let mut signal = |kind, feature, effect, p_value| {
+        signals.push(Signal {
+            kind,
+            feature,
+            effect,
+            p_value,
+            adjusted: p_value,
+            drift: false,
+        });
+    };
+    for (index, (before, now)) in baseline.features().iter().zip(&evaluation.features).enumerate() {
+        let feature = Some(index);
+        if let (FeatureState::Compared, Some(sample)) = (now.state, &before.sample) {
+            let (p_value, _) = p_value_of(now.numerator, sample.count(), now.values, Method::Auto);
+            signal(SignalKind::Distribution, feature, now.ks, p_value);
+        }
+        // What never happened on either side cannot have changed, and costs nothing.
+        if before.missing.events + now.missing.events > 0
+            && let (Some(was), Some(is)) = (before.missing.share(), now.missing.share())
+        {
+            let p_value = rate_test(before.missing, now.missing);
+            signal(SignalKind::Missing, feature, (is - was).abs(), p_value);
+        }
+        if let (Some(sample), Some(share)) = (&before.sample, now.outside.share()) {
+            let p_value = out_of_range_p(now.outside.events, sample.count(), now.outside.of);
+            signal(SignalKind::OutOfRange, feature, share, p_value);
+        }
+    }
+    let (before, now) = (baseline.classes(), &evaluation.classes);
+    let totals = [before, now].map(|counts| counts.iter().sum::<u64>());
+    if !totals.contains(&0) {
+        let share = |count: u64, total: u64| count as f64 / total as f64;
+        let effect = before
+            .iter()
+            .zip(now)
+            .map(|(&was, &is)| (share(is, totals[1]) - share(was, totals[0])).abs())
+            .fold(0.0, f64::max);
+        signal(SignalKind::Predictions, None, effect, shares_test(before, now));
+    }
+    signals
+}
