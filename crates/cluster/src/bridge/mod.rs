@@ -128,14 +128,16 @@ pub async fn serve(options: Options, ready: impl FnOnce(serde_json::Value)) -> R
     ready(json!({
         "address": endpoint.address, "pid": endpoint.pid, "git_url": endpoint.git_url, "registry": registry,
     }));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let by = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
         () = end.notified() => {
             // The answer to whoever asked is on its way.
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            "a client's request"
         }
-    }
+    };
+    tracing::info!(by, "the bridge ends");
     home.withdraw();
     Ok(())
 }

@@ -43,6 +43,9 @@ pub struct Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        if let Ok(Some(ended)) = self.bridge.try_wait() {
+            eprintln!("the bridge had ended: {ended}");
+        }
         let _ = self.engine.shutdown();
         let _ = self.bridge.kill();
         let _ = self.bridge.wait();

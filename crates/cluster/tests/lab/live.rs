@@ -155,14 +155,23 @@ fn a_swallowed_refresh_is_asked_for_again() {
                 std::thread::sleep(Duration::from_millis(60));
             }
         });
+        // Also when what follows panics: the thread would be waited for.
+        let _stop = Stop(&stop);
         for _ in 0..5 {
             image = other(&image).to_owned();
             let commit = lab.push(&image, "under annotations");
             lab.wait_live(&commit, ROLLOUT);
             assert_eq!(lab.image(), image);
         }
-        stop.store(true, Ordering::Relaxed);
     });
+}
+
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
