@@ -15,6 +15,7 @@
 
 mod ensemble;
 mod eval;
+pub mod plan;
 mod read;
 #[cfg(test)]
 mod testing;
@@ -32,6 +33,7 @@ mod proto {
 
 pub use ensemble::{InvalidEnsemble, Node, Output, Tree, TreeEnsemble};
 pub use eval::Model;
+pub use plan::{Plan, PlanError, RunError, Scratch};
 pub use read::{MAX_BYTES, ReadError, read};
 pub use write::write;
 

@@ -106,7 +106,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, value: T, expected: T) -> Re
 }
 
 /// A value for a message: a file must not choose how long our messages are.
-fn short(value: &impl std::fmt::Debug) -> String {
+pub(crate) fn short(value: &impl std::fmt::Debug) -> String {
     const MOST: usize = 80;
     let text = format!("{value:?}");
     match text.char_indices().nth(MOST) {
