@@ -136,7 +136,12 @@ fn scenarios(ctx: &Ctx, rest: &[String]) -> Outcome<()> {
         )
         .dir(&ctx.root)
         .show(Show::All)
-        .deadline(Duration::from_secs(1800));
+        // Pods take longer to start than processes.
+        .deadline(Duration::from_secs(if ctx.cluster.is_some() {
+            3600
+        } else {
+            1800
+        }));
     if ctx.json {
         cmd = cmd.args(["--json"]);
     }

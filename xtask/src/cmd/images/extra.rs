@@ -44,7 +44,8 @@ pub fn archive(ctx: &Ctx, to: &Path, deadline: Deadline) -> Outcome<[String; 2]>
     // The same bytes each time: no times, no owners, sorted.
     let tar = Cmd::changes("tar")
         .args(["--create", "--sort=name", "--mtime=@0", "--owner=0", "--group=0"])
-        .args(["--numeric-owner", "--file"])
+        // What the layout needs on this machine only.
+        .args(["--numeric-owner", "--exclude=./.lock", "--file"])
         .path(to)
         .args(["--directory"])
         .path(&layout)
