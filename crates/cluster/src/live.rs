@@ -313,4 +313,6 @@ fn settled(look: Look) -> Result<(), String> {
 }
 
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;

@@ -56,7 +56,7 @@ pub fn owner(namespaces: &BTreeMap<String, BTreeMap<String, String>>, workloads:
             .map(String::as_str)
             == Some(OWNED_BY.1)
     };
-    if TELLING.iter().any(|name| is_ours(&name)) {
+    if TELLING.iter().any(is_ours) {
         return Owner::Driftless;
     }
     let taken = NAMESPACES.iter().any(|name| namespaces.contains_key(*name));

@@ -42,6 +42,8 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
             "reqwest",
             "ureq",
             "trainer",
+            "cluster",
+            "kube",
         ],
         "the API serves a model from disk; it writes nowhere and asks nobody",
     ),
@@ -89,6 +91,16 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
         "mlflow-client",
         &["trainer"],
         "only the trainer writes to the registry",
+    ),
+    (
+        "kube",
+        &["cluster", "supervisor"],
+        "whoever needs a cluster asks the crate `cluster` (the local engine reads manifests with kube-core)",
+    ),
+    (
+        "cluster",
+        &["trainer", "e2e"],
+        "a cluster is reached through the bridge; in a pod the trainer asks for itself",
     ),
 ];
 
