@@ -1,5 +1,14 @@
 //! `bench drift`: the KS test and the window beside SciPy, alternating in one run.
 
+#[path = "drift_calibration.rs"]
+mod calibration;
+#[path = "drift_monitor.rs"]
+mod monitor;
+#[path = "drift_table.rs"]
+mod table;
+#[path = "drift_worlds.rs"]
+mod worlds;
+
 use crate::paths;
 use crate::report::{Bar, Report, median};
 use anyhow::{Context, Result, ensure};
@@ -15,6 +24,14 @@ pub struct Options {
     /// Rounds: each measures both sides once
     #[arg(long, default_value_t = 15)]
     rounds: usize,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// False alarms and power of the calibrated rule beside the compat rule's, by simulation
+    Calibration(calibration::Options),
 }
 
 /// Reads tables, then for each line `name repeats` answers seconds a sweep and its first p-value.
@@ -203,6 +220,9 @@ fn record_a_row(table: &Table, rows: usize) -> Result<f64> {
 }
 
 pub fn run(options: &Options, quick: bool) -> Result<Report> {
+    if let Some(What::Calibration(options)) = &options.what {
+        return calibration::run(options, quick);
+    }
     let rounds = if quick { 3 } else { options.rounds.max(1) };
     let tables = tables();
     let mut scipy = Scipy::start(&tables)?;
@@ -265,6 +285,7 @@ pub fn run(options: &Options, quick: bool) -> Result<Report> {
         "ns",
         Bar::AtMost(1_000.0),
     );
+    monitor::measure(&mut report, rounds, quick)?;
     report.note(format!(
         "Medians of {rounds} rounds, both sides in turn, one thread each; the p-value of each table's first column equals SciPy's to 1e-9."
     ));

@@ -1,8 +1,9 @@
 //! The window as counts beside the baseline: rows come and go, all statistics follow.
 
-use crate::baseline::{Baseline, place};
+use crate::baseline::{Baseline, BaselineFeature, place};
 use crate::categories;
 use crate::rates::Rate;
+use crate::walk::Walk;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -59,6 +60,7 @@ struct Cells {
     infinite: u64,
     /// Sums of how far values lie below and above the training range.
     beyond: [i128; 2],
+    walk: Walk,
 }
 
 /// Counts of a set of rows; the rows themselves are kept elsewhere.
@@ -84,13 +86,14 @@ pub struct Evaluation {
 impl Counts {
     /// No rows.
     pub fn new(baseline: Arc<Baseline>) -> Self {
-        let cells = |feature: &crate::baseline::BaselineFeature| Cells {
+        let cells = |feature: &BaselineFeature| Cells {
             counts: vec![0; feature.bin_of_place.len()],
             bins: vec![0; feature.bins.len()],
             finite: 0,
             missing: 0,
             infinite: 0,
             beyond: [0; 2],
+            walk: Walk::new(feature.cumulative.len()),
         };
         Self {
             cells: baseline.features().iter().map(cells).collect(),
@@ -134,6 +137,7 @@ impl Counts {
             let Some(sample) = &feature.sample else { continue };
             let values = sample.values();
             let place = place(values, x);
+            cells.walk.changed(place / 2);
             let count = &mut cells.counts[place];
             *count = if MORE { *count + 1 } else { *count - 1 };
             step(&mut cells.bins[usize::from(feature.bin_of_place[place])]);
@@ -148,70 +152,72 @@ impl Counts {
         }
     }
 
-    /// All statistics: one walk over each feature's counts.
-    pub fn evaluate(&self) -> Evaluation {
-        let features = self.cells.iter().zip(self.baseline.features());
+    /// All statistics: only what rows have changed since the last time is counted again.
+    pub fn evaluate(&mut self) -> Evaluation {
+        let rows = self.rows;
+        let features = self.cells.iter_mut().zip(self.baseline.features());
         Evaluation {
-            rows: self.rows,
+            rows,
             features: features
-                .map(|(cells, feature)| self.statistics(cells, feature))
+                .map(|(cells, feature)| statistics(rows, cells, feature))
                 .collect(),
             classes: self.classes.clone(),
         }
     }
+}
 
-    fn statistics(&self, cells: &Cells, feature: &crate::baseline::BaselineFeature) -> FeatureStatistics {
-        let mut statistics = FeatureStatistics {
-            state: FeatureState::NoReference,
-            values: cells.finite,
-            numerator: 0,
-            ks: 0.0,
-            location: 0.0,
-            sign: 1,
-            wasserstein: 0.0,
-            psi: 0.0,
-            jensen_shannon: 0.0,
-            missing: Rate {
-                events: cells.missing,
-                of: self.rows,
-            },
-            outside: Rate::default(),
-        };
-        let Some(sample) = &feature.sample else {
-            return statistics;
-        };
-        let last = cells.counts.len() - 1;
-        statistics.outside = Rate {
-            events: u64::from(cells.counts[0]) + u64::from(cells.counts[last]) + cells.infinite,
-            of: cells.finite + cells.infinite,
-        };
-        if cells.finite == 0 {
-            statistics.state = FeatureState::NoValues;
-            return statistics;
-        }
-        let values = sample.values();
-        let walk = walk(values, &feature.cumulative, &cells.counts, cells.finite as i64);
-        let scale = sample.count() as f64 * cells.finite as f64;
-        let (numerator, place, sign) = if -walk.lowest.0 > walk.highest.0 {
-            (-walk.lowest.0, walk.lowest.1, -1)
-        } else {
-            (walk.highest.0, walk.highest.1, 1)
-        };
-        let (lowest, highest) = (values[0], values[values.len() - 1]);
-        let beyond: f64 = cells.beyond.iter().map(|&sum| sum as f64).sum();
-        let beyond = beyond / STEPS_OF_RANGE * range(lowest, highest) / cells.finite as f64;
-        statistics.state = FeatureState::Compared;
-        statistics.numerator = numerator.unsigned_abs();
-        statistics.ks = statistics.numerator as f64 / scale;
-        statistics.location = values[place];
-        statistics.sign = sign;
-        statistics.wasserstein = walk.area / scale + beyond;
-        // Neither side is empty here.
-        statistics.psi = categories::psi(&feature.bins, &cells.bins).unwrap_or_default();
-        statistics.jensen_shannon =
-            categories::jensen_shannon(&feature.bins, &cells.bins).unwrap_or_default();
-        statistics
+fn statistics(rows: u64, cells: &mut Cells, feature: &BaselineFeature) -> FeatureStatistics {
+    let mut statistics = FeatureStatistics {
+        state: FeatureState::NoReference,
+        values: cells.finite,
+        numerator: 0,
+        ks: 0.0,
+        location: 0.0,
+        sign: 1,
+        wasserstein: 0.0,
+        psi: 0.0,
+        jensen_shannon: 0.0,
+        missing: Rate {
+            events: cells.missing,
+            of: rows,
+        },
+        outside: Rate::default(),
+    };
+    let Some(sample) = &feature.sample else {
+        return statistics;
+    };
+    let last = cells.counts.len() - 1;
+    statistics.outside = Rate {
+        events: u64::from(cells.counts[0]) + u64::from(cells.counts[last]) + cells.infinite,
+        of: cells.finite + cells.infinite,
+    };
+    if cells.finite == 0 {
+        statistics.state = FeatureState::NoValues;
+        return statistics;
     }
+    let values = sample.values();
+    let walk = cells
+        .walk
+        .refresh(values, &feature.cumulative, &cells.counts, cells.finite as i64);
+    let scale = sample.count() as f64 * cells.finite as f64;
+    let (numerator, place, sign) = if -walk.lowest.0 > walk.highest.0 {
+        (-walk.lowest.0, walk.lowest.1, -1)
+    } else {
+        (walk.highest.0, walk.highest.1, 1)
+    };
+    let (lowest, highest) = (values[0], values[values.len() - 1]);
+    let beyond: f64 = cells.beyond.iter().map(|&sum| sum as f64).sum();
+    let beyond = beyond / STEPS_OF_RANGE * range(lowest, highest) / cells.finite as f64;
+    statistics.state = FeatureState::Compared;
+    statistics.numerator = numerator.unsigned_abs();
+    statistics.ks = statistics.numerator as f64 / scale;
+    statistics.location = values[place];
+    statistics.sign = sign;
+    statistics.wasserstein = walk.area / scale + beyond;
+    // Neither side is empty here.
+    statistics.psi = categories::psi(&feature.bins, &cells.bins).unwrap_or_default();
+    statistics.jensen_shannon = categories::jensen_shannon(&feature.bins, &cells.bins).unwrap_or_default();
+    statistics
 }
 
 /// The training range; 1 where all values are one, so that distances beyond it can be told.
@@ -222,49 +228,4 @@ fn range(lowest: f64, highest: f64) -> f64 {
     } else {
         1.0
     }
-}
-
-struct Walk {
-    /// Largest and smallest difference of the counts, crosswise times the sizes, and the value's index.
-    highest: (i64, usize),
-    lowest: (i64, usize),
-    /// Area between both functions, times the sizes.
-    area: f64,
-}
-
-/// One pass over gap, value, gap, value, …: the reference's function rises only at values, so that
-/// the difference has its extremes at them and just before them.
-fn walk(values: &[f64], cumulative: &[u32], counts: &[u32], current: i64) -> Walk {
-    let reference = i64::from(cumulative[cumulative.len() - 1]);
-    let mut walk = Walk {
-        highest: (0, 0),
-        lowest: (0, 0),
-        area: 0.0,
-    };
-    let (mut sum, mut at_last, mut last) = (0_i64, 0_i64, values[0]);
-    for (index, ((&value, &upto), pair)) in values
-        .iter()
-        .zip(cumulative)
-        .zip(counts.as_chunks::<2>().0)
-        .enumerate()
-    {
-        sum -= i64::from(pair[0]) * reference;
-        // `sum` holds −G·n; `at_last` the difference just after the value before.
-        let before = at_last - i64::from(pair[0]) * reference;
-        walk.area += (at_last.abs() + before.abs()) as f64 * (value - last);
-        sum -= i64::from(pair[1]) * reference;
-        let here = i64::from(upto) * current + sum;
-        if before < walk.lowest.0 {
-            walk.lowest = (before, index);
-        }
-        if here < walk.lowest.0 {
-            walk.lowest = (here, index);
-        }
-        if here > walk.highest.0 {
-            walk.highest = (here, index);
-        }
-        (at_last, last) = (here, value);
-    }
-    walk.area /= 2.0;
-    walk
 }

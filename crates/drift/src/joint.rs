@@ -3,7 +3,8 @@
 //! Rows of the window and training rows are exchangeable when nothing has drifted, so that every choice
 //! of which rows are the window's is equally likely, however features depend on each other (E. J. G.
 //! Pitman, 1937; P. H. Westfall, S. S. Young, "Resampling-based multiple testing", 1993). Each feature's
-//! statistic is Cramér–von Mises' with ties. `sparse` takes the largest one, for a single feature that
+//! statistic is Anderson and Darling's with ties (A. N. Pettitt, "A two-sample Anderson–Darling rank
+//! statistic", Biometrika 63, 1976), nearly as good as the best test for shifts, and sensitive to the tails. `sparse` takes the largest one, for a single feature that
 //! moved; `diffuse` their sum, for many that moved a little.
 
 use crate::random::Random;
@@ -33,8 +34,8 @@ pub struct JointResult {
 struct Ranked {
     /// Rows in ascending order of their values.
     order: Vec<u32>,
-    /// Where each group of ties ends.
-    ends: Vec<u32>,
+    /// Where each group of ties ends, and its weight.
+    groups: Vec<(u32, f32)>,
     /// One over the statistic's mean, and over the scale of its tail.
     per_mean: f32,
     per_scale: f32,
@@ -56,19 +57,26 @@ impl Ranked {
         if ends.len() < 2 {
             return None;
         }
-        // Variance of the number of current rows among the lowest u·N, hypergeometric, is this times u(1 − u).
+        // The number of current rows among the lowest u·N has the variance spread·u(1 − u); a group
+        // counts by its size over u(1 − u). All rows together, u = 1, differ never.
         let spread = current as f64 * (count - current) as f64 / (count as f64 - 1.0);
         let (mut shares, mut weights, mut before) = (Vec::new(), Vec::new(), 0);
         for &end in &ends {
-            shares.push(f64::from(end) / count as f64);
-            weights.push(f64::from(end - before));
+            let share = f64::from(end) / count as f64;
+            let weight = f64::from(end - before) / (share * (1.0 - share));
+            shares.push(share);
+            weights.push(if end as usize == count { 0.0 } else { weight });
             before = end;
         }
         let mean: f64 = shares.iter().zip(&weights).map(|(u, w)| w * u * (1.0 - u)).sum();
         let scale = tail_scale(&shares, &weights, mean);
         Some(Self {
             order: keyed.into_iter().map(|(_, row)| row).collect(),
-            ends,
+            groups: ends
+                .iter()
+                .zip(&weights)
+                .map(|(&end, &weight)| (end, weight as f32))
+                .collect(),
             per_mean: (1.0 / (spread * mean)) as f32,
             per_scale: (1.0 / (spread * scale)) as f32,
         })
@@ -79,14 +87,14 @@ impl Ranked {
         let mut sums = [0.0_f32; LANES];
         let mut total = [0.0_f32; LANES];
         let mut start = 0;
-        for &end in &self.ends {
+        for &(end, weight) in &self.groups {
             for &row in &self.order[start as usize..end as usize] {
                 let label = &labels[row as usize];
                 for lane in 0..LANES {
                     sums[lane] += label[lane];
                 }
             }
-            let (expected, weight) = (end as f32 * share, (end - start) as f32);
+            let expected = end as f32 * share;
             for lane in 0..LANES {
                 let gap = sums[lane] - expected;
                 total[lane] += weight * gap * gap;
@@ -101,8 +109,8 @@ impl Ranked {
 /// that features with few and with many values can be compared by their statistics over λ.
 fn tail_scale(shares: &[f64], weights: &[f64], mean: f64) -> f64 {
     if shares.len() > GROUPS_MAX {
-        // Without ties: 1/π² of the weight, where the mean is 1/6 of it.
-        return mean * 6.0 / std::f64::consts::PI.powi(2);
+        // Without ties the eigenvalues are 1/(k(k + 1)), and their sum, the mean, is 1.
+        return mean / 2.0;
     }
     let mut vector: Vec<f64> = shares.iter().map(|u| (u * (1.0 - u)).sqrt()).collect();
     let mut eigenvalue = mean;

@@ -27,6 +27,7 @@ pub mod rule;
 pub mod snapshot;
 pub mod special;
 pub mod status;
+mod walk;
 pub mod window;
 pub mod wire;
 

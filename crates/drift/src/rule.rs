@@ -12,7 +12,7 @@ use crate::rates::{out_of_range_p, rate_test, shares_test};
 use serde::{Deserialize, Serialize};
 
 /// Share of a look's level that is spent on single signals; the rest on both joint tests, half each.
-const SHARE_OF_SIGNALS: f64 = 0.25;
+const SHARE_OF_SIGNALS: f64 = 0.2;
 
 /// What an alarm takes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl Default for Rule {
     fn default() -> Self {
         Self {
             level: 0.001,
-            looks: 4,
+            looks: 8,
             correction: Correction::Holm,
             least_effect: 0.1,
             least_rows: 50,

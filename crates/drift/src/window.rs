@@ -170,6 +170,12 @@ impl Window {
                 .is_some_and(|critical| self.steps.iter().any(|steps| steps.largest() >= critical))
     }
 
+    /// Largest numerator `D·rows·size` of any feature's statistic: what [`Window::flag`] compares. Of a
+    /// meaning only once the window is full.
+    pub fn farthest(&self) -> u64 {
+        self.steps.iter().map(PrefixExtremes::largest).max().unwrap_or(0)
+    }
+
     /// Rows recorded, at most [`Window::size`].
     pub fn len(&self) -> usize {
         self.filled

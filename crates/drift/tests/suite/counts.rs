@@ -1,11 +1,13 @@
 //! Statistics kept up to date beside the same statistics computed afresh from the rows.
 
+use crate::oracle::Generator;
 use drift::baseline::{Baseline, BaselineError};
 use drift::counts::{Counts, FeatureState};
 use drift::ks::p_value_of;
 use drift::npy::Matrix;
 use drift::{Ecdf, Method, distances, two_sample};
 use proptest::prelude::*;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 fn baseline(columns: &[Vec<f64>]) -> Result<Baseline, BaselineError> {
@@ -80,6 +82,45 @@ proptest! {
         };
         let gap = |equal| f64::from(feature.sign) * (upto(&a, feature.location, equal) - upto(&b, feature.location, equal));
         prop_assert!((gap(true).max(gap(false)) - feature.ks).abs() < 1e-12);
+    }
+}
+
+/// A reference of many values, where only what has changed is walked again, beside a walk over everything.
+#[test]
+fn updates_equal_recomputation() {
+    for decimals in [1.0, 1e6] {
+        let mut random = Generator::new(81);
+        let mut draw = move |shift: f64| ((random.normal() + shift) * 40.0 * decimals).round() / decimals;
+        let training: Vec<f64> = (0..1_000).map(|_| draw(0.0)).collect();
+        let baseline = Arc::new(baseline(std::slice::from_ref(&training)).unwrap());
+        let mut counts = Counts::new(Arc::clone(&baseline));
+        let mut window = VecDeque::new();
+        for step in 0..600 {
+            // Out and back, with holes: the number of values changes now and then.
+            let shift = if (200..400).contains(&step) { 1.5 } else { 0.0 };
+            let x = if step % 31 == 0 { f64::NAN } else { draw(shift) };
+            window.push_back(x);
+            counts.add(&[x], None);
+            if window.len() > 150 {
+                counts.remove(&[window.pop_front().unwrap()], None);
+            }
+            let mut afresh = Counts::new(Arc::clone(&baseline));
+            window.iter().for_each(|&x| afresh.add(&[x], None));
+            let evaluation = counts.evaluate();
+            assert_eq!(evaluation, afresh.evaluate(), "step {step}");
+            let feature = evaluation.features[0];
+            let finite: Vec<f64> = window.iter().copied().filter(|x| x.is_finite()).collect();
+            if let Ok(current) = Ecdf::new(&finite) {
+                let ks = two_sample(&training, &finite, Method::Auto).unwrap();
+                assert!((feature.ks - ks.statistic).abs() < 1e-15 && feature.sign == ks.sign);
+                let exact = distances::wasserstein(&Ecdf::new(&training).unwrap(), &current);
+                assert!(
+                    (feature.wasserstein - exact).abs() < 2.0,
+                    "{} {exact}",
+                    feature.wasserstein
+                );
+            }
+        }
     }
 }
 

@@ -53,11 +53,12 @@ impl Monitor {
         }
     }
 
-    fn look(&self, rule: &Rule) -> Decision {
-        rule.look(self.counts.baseline(), &self.counts.evaluate(), &self.window)
+    fn look(&mut self, rule: &Rule) -> Decision {
+        let evaluation = self.counts.evaluate();
+        rule.look(self.counts.baseline(), &evaluation, &self.window)
     }
 
-    fn words(&self, decision: &Decision) -> Vec<(String, Option<u64>)> {
+    fn words(&mut self, decision: &Decision) -> Vec<(String, Option<u64>)> {
         let evaluation = self.counts.evaluate();
         movements(self.counts.baseline(), &evaluation, &self.window, decision, 3)
             .into_iter()
@@ -221,7 +222,7 @@ fn rows_without_meaning_have_a_state() {
 fn settings_out_of_range_are_refused() {
     assert_eq!(Rule::default().check(), Ok(()));
     let [signals, joint] = Rule::default().levels();
-    assert!((4.0 * (signals + 2.0 * joint) - 0.001).abs() < 1e-15);
+    assert!((8.0 * (signals + 2.0 * joint) - 0.001).abs() < 1e-15);
     for rule in [
         Rule {
             level: 0.0,
@@ -254,7 +255,10 @@ fn settings_out_of_range_are_refused() {
 
 #[test]
 fn one_drift_is_one_alarm() {
-    let rule = Rule::default();
+    let rule = Rule {
+        looks: 4,
+        ..Rule::default()
+    };
     let mut looks = Looks::new(&rule, 100);
     assert!(!looks.due(24) && looks.due(25));
     let drifting = |total: u64| (100..300).contains(&total) && total.is_multiple_of(50);
