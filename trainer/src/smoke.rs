@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(250);
 /// An earlier release that answers for so long was synced: the head is the next sync's matter.
-const STEADY: Duration = Duration::from_secs(5);
+const STEADY: Duration = Duration::from_secs(3);
 
 /// Asks and moves the alias.
 ///

@@ -38,21 +38,13 @@ pub fn judge(status: &Value, has_release: &mut dyn FnMut(&str) -> bool) -> Judge
     }
 }
 
-/// The status in one line, then what its conditions and guilty resources say.
+/// What the guilty say, then the status in one line, then the rest: the first line is the reason.
 fn in_words(status: &Value) -> String {
     let text = |value: &Value, path: &str| {
         let found = value.pointer(path).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
     };
     let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
-    let revision = text(status, "/sync/revision");
-    let mut lines = vec![format!(
-        "Argo CD: {} and {} at {}, operation {}",
-        or(text(status, "/sync/status"), "not compared"),
-        or(text(status, "/health/status"), "of no health"),
-        or(revision.chars().take(7).collect(), "no commit"),
-        or(text(status, "/operationState/phase"), "none"),
-    )];
     let each = |path: &str| {
         status
             .pointer(path)
@@ -60,7 +52,7 @@ fn in_words(status: &Value) -> String {
             .into_iter()
             .flatten()
     };
-    lines.push(text(status, "/operationState/message"));
+    let mut lines = Vec::new();
     for resource in each("/operationState/syncResult/resources") {
         let failed = text(resource, "/hookPhase") == "Failed" || text(resource, "/status") == "SyncFailed";
         if failed {
@@ -74,6 +66,15 @@ fn in_words(status: &Value) -> String {
             lines.push(format!("{kind} {name}: {}", text(resource, "/health/message")));
         }
     }
+    let revision = text(status, "/sync/revision");
+    lines.push(format!(
+        "Argo CD: {} and {} at {}, operation {}",
+        or(text(status, "/sync/status"), "not compared"),
+        or(text(status, "/health/status"), "of no health"),
+        or(revision.chars().take(7).collect(), "no commit"),
+        or(text(status, "/operationState/phase"), "none"),
+    ));
+    lines.push(text(status, "/operationState/message"));
     for condition in each("/conditions") {
         lines.push(format!(
             "{}: {}",
@@ -226,10 +227,10 @@ mod tests {
             panic!("not degraded");
         };
         insta::assert_snapshot!(text, @r"
-        Argo CD: Synced and Degraded at 0000000, operation Failed
-        the operation's words
         Job smoke: BackoffLimitExceeded
         Deployment inference-api: exceeded its progress deadline
+        Argo CD: Synced and Degraded at 0000000, operation Failed
+        the operation's words
         SyncError: gave up
         ");
     }

@@ -25,7 +25,7 @@ pub fn wait(
     if let Some(application) = flags.application() {
         let cluster = cluster::in_cluster::InCluster::open("").map_err(|e| not_seen(release, e))?;
         let look = || cluster.patch_refresh(application).map_err(|e| e.to_string());
-        argocd::wait(&look, release, repo, api.as_deref(), end)?;
+        argocd::wait(&look, release, commit, repo, api.as_deref(), end)?;
         seen.push("argocd");
         seen.extend(api.map(|_| "api"));
         return Ok(seen);
