@@ -148,8 +148,14 @@ pub fn git_comes_back(world: &World) {
 /// The hook after a sync: asks the API, moves the alias; not for a release that is not served.
 pub fn smoke(world: &World) {
     let (api, registry) = (world.api(), Registry::of(world));
+    // Nobody in particular reads there.
+    let url = format!("{}/gitops.git", server::start(&world.path("")));
     let ask = |more: &[(&str, &str)]| {
-        let own = [("API_URL", api.as_str()), ("SMOKE_DEADLINE_SECONDS", "1")];
+        let own = [
+            ("API_URL", api.as_str()),
+            ("GIT_URL", &url),
+            ("SMOKE_DEADLINE_SECONDS", "1"),
+        ];
         world.trainer(&["smoke"], &[&own[..], more].concat())
     };
     let said = ask(&[]).expect(0).json();

@@ -1,7 +1,6 @@
 //! Shared by the tests of the whole program.
 
 #[path = "../../../../crates/gitops/tests/it/server.rs"]
-#[allow(dead_code)]
 pub mod git_server;
 #[path = "../../../../crates/mlflow-client/tests/support/server.rs"]
 pub mod mlflow;
