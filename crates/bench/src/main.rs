@@ -4,6 +4,7 @@ mod bare;
 mod child;
 mod drift;
 mod forest;
+mod onnx_plans;
 mod paths;
 mod report;
 mod serve;
@@ -34,6 +35,8 @@ enum What {
     Drift(drift::Options),
     /// The random forest beside scikit-learn's, its predictions beside onnxruntime's
     Forest(forest::Options),
+    /// Plans of exported models beside onnxruntime
+    Onnx(onnx_plans::Options),
     /// The inference API beside a bare server that answers a fixed body
     Serve(serve::Options),
     /// The server that `serve` compares with
@@ -45,6 +48,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Report> {
     match &arguments.what {
         What::Drift(options) => drift::run(options, arguments.quick),
         What::Forest(options) => forest::run(options, arguments.quick),
+        What::Onnx(options) => onnx_plans::run(options, arguments.quick),
         What::Serve(options) => serve::run(options, arguments.quick),
         What::Bare(options) => bare::run(options).map(|()| Report::new("bare server")),
     }

@@ -1,9 +1,10 @@
-//! ONNX-ML tree ensembles: written deterministically, read strictly, evaluated fast.
+//! ONNX-ML: tree ensembles written deterministically, read strictly, evaluated fast; and the graphs
+//! of any tabular model that skl2onnx or onnxmltools exported, compiled to a [`Plan`].
 //!
 //! Pure: bytes in, values out. [`TreeEnsemble`] is the plain form that a trainer fills, [`write()`]
 //! turns it into an ONNX model, and [`Model`] is the compiled form that answers rows.
 //!
-//! The graph (the only one that [`Model::read`] accepts):
+//! The graph (the only one that [`Model::read`] accepts; [`plan`] takes others):
 //!
 //! ```text
 //! features float32 [N, F] ─ ai.onnx.ml.TreeEnsembleClassifier ─ probabilities float32 [N, K]
@@ -12,6 +13,10 @@
 //! ```
 //!
 //! The operator's own label output is not used: runtimes disagree about it for two classes.
+
+// What the tests share with the fuzz target names the crate as others do.
+#[cfg(test)]
+extern crate self as onnx;
 
 mod ensemble;
 mod eval;

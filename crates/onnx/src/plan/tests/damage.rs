@@ -3,66 +3,51 @@
 use super::*;
 use crate::{Output, TreeEnsemble, testing, write};
 use proptest::prelude::*;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use try_out::try_out;
 
-/// Small, so that a wish for much is refused early and the test is quick.
-fn limits() -> Limits {
-    Limits {
-        bytes: 1 << 20,
-        messages: 1 << 12,
-        nodes: 1 << 8,
-        constants: 1 << 18,
-        elements: 1 << 18,
-        work: 1 << 20,
-        load_work: 1 << 20,
+#[path = "../../../fuzz/try_out.rs"]
+mod try_out;
+
+/// Far above what the limits allow, on a machine with other things to do.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Exported models, one for each set of operators: where the fuzzer begins.
+fn corpus() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/plan");
+    let mut files: Vec<_> = (std::fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+        .into_iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_corpus_can_be_read() {
+    let corpus = corpus();
+    assert!(corpus.len() > 50, "{} files", corpus.len());
+    for bytes in &corpus {
+        Plan::read(bytes, &try_out::limits()).unwrap();
+        try_out(bytes);
     }
 }
 
-/// Reads, and runs what can be read.
-fn try_out(bytes: &[u8]) {
-    let Ok(plan) = Plan::read(bytes, &limits()) else {
-        return;
-    };
-    let mut scratch = Scratch::new();
-    for rows in [0usize, 1, 3] {
-        let shapes: Vec<Vec<usize>> = (plan.inputs().iter())
-            .map(|port| port.shape.iter().map(|size| size.unwrap_or(rows)).collect())
-            .collect();
-        let strings: Vec<Strings> = (shapes.iter())
-            .map(|shape| {
-                (0..shape.iter().product())
-                    .map(|at: usize| ["", "a", "1"][at % 3])
-                    .collect()
-            })
-            .collect();
-        let numbers: Vec<Vec<f64>> = (shapes.iter())
-            .map(|shape| {
-                let count = shape.iter().product();
-                let odd = [0.0, -1.0, 1e30, f64::NAN, f64::INFINITY, 2.5, -0.0];
-                (0..count).map(|at: usize| odd[at % odd.len()]).collect()
-            })
-            .collect();
-        let narrow: Vec<Vec<f32>> = (numbers.iter())
-            .map(|list| list.iter().map(|value| *value as f32).collect())
-            .collect();
-        let whole: Vec<Vec<i64>> = (numbers.iter())
-            .map(|list| list.iter().map(|value| *value as i64).collect())
-            .collect();
-        let truth: Vec<Vec<bool>> = (numbers.iter())
-            .map(|list| list.iter().map(|value| *value > 0.0).collect())
-            .collect();
-        let views: Vec<View<'_>> = (plan.inputs().iter().enumerate())
-            .map(|(place, port)| View {
-                shape: &shapes[place],
-                values: match port.element {
-                    Element::F32 => Values::F32(&narrow[place]),
-                    Element::F64 => Values::F64(&numbers[place]),
-                    Element::I64 | Element::I32 => Values::I64(&whole[place]),
-                    Element::Bool => Values::Bool(&truth[place]),
-                    Element::Str => Values::Str(&strings[place]),
-                },
-            })
-            .collect();
-        let _ = plan.run(&views, &mut scratch);
+/// Every prefix of a file, and every byte of it turned around.
+#[test]
+fn small_damage_everywhere() {
+    let corpus = corpus();
+    let smallest = corpus.iter().filter(|bytes| bytes.len() < 900);
+    for bytes in smallest {
+        for place in 0..bytes.len() {
+            try_out(&bytes[..place]);
+            let mut other = bytes.clone();
+            other[place] = !other[place];
+            try_out(&other);
+        }
     }
 }
 
@@ -175,11 +160,18 @@ fn graph() -> impl Strategy<Value = ModelProto> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn damaged_forests(ensemble in testing::ensemble(), edits in edits()) {
         try_out(&damaged(write(&ensemble), &edits));
+    }
+
+    #[test]
+    fn damaged_exports(file in prop::sample::select(corpus()), edits in edits()) {
+        let start = Instant::now();
+        try_out(&damaged(file, &edits));
+        prop_assert!(start.elapsed() < SOON);
     }
 
     #[test]
