@@ -328,3 +328,6 @@ impl Operation {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

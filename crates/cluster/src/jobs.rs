@@ -159,3 +159,6 @@ pub fn next_turn<'a>(jobs: &'a [Job], template: &str) -> Option<&'a Job> {
         false => open.first().copied(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,3 +155,6 @@ fn rested_pause(same: Duration) -> Duration {
         same => (same / 3).min(STALLED),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,3 +165,6 @@ fn image_of(pod: &Pod, container: &str) -> Option<String> {
         .chain(spec.init_containers.iter().flatten());
     all.find(|one| one.name == container)?.image.clone()
 }
+
+#[cfg(test)]
+mod tests;

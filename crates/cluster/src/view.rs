@@ -51,7 +51,7 @@ pub fn of(known: &Known) -> AppStatus {
     let mut sync = match (compared, verdict.live) {
         (false, _) => Sync::Unknown,
         (true, true) => Sync::Synced,
-        (true, false) => sync(known, health),
+        (true, false) => sync(known),
     };
     // Argo CD says Synced for a release that cannot start. Whoever reads this status wants to know
     // whether what runs is what main says, as the local engine tells it.
@@ -145,13 +145,11 @@ fn replica(pod: &crate::workload::Replica) -> Replica {
 }
 
 /// Argo CD's word, where there is evidence for it.
-fn sync(known: &Known, health: Health) -> Sync {
+fn sync(known: &Known) -> Sync {
     let verdict = known.verdict;
     let proven = verdict.applied && verdict.live_revision == verdict.revision;
     match known.app.sync {
         argo::Sync::Synced if proven => Sync::Synced,
-        // The manifest asks for none of it: what was stopped on request is still what main says.
-        argo::Sync::Synced if health == Health::Suspended && verdict.applied => Sync::Synced,
         argo::Sync::Unknown => Sync::Unknown,
         _ => Sync::OutOfSync,
     }
@@ -249,3 +247,6 @@ pub fn without_runs(mut app: Application) -> Application {
     }
     app
 }
+
+#[cfg(test)]
+mod tests;

@@ -259,3 +259,6 @@ fn replica(pod: &Pod) -> Replica {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

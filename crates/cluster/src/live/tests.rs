@@ -282,6 +282,17 @@ fn an_operation_under_way_or_asked_for_is_waited_for() {
 }
 
 #[test]
+fn a_refresh_is_no_evidence_while_an_operation_of_another_commit_goes_on() {
+    let mut world = World::live_at_old();
+    world.app.revision = Some(NEXT.to_owned());
+    world.app.operation = Some(operation(Phase::Running, MINE, 2));
+    for _ in 0..3 {
+        let verdict = world.look();
+        assert!(!verdict.live && !verdict.wants_refresh, "{verdict:?}");
+    }
+}
+
+#[test]
 fn only_the_check_after_the_rollout_is_left() {
     let mut world = World::live_at_old();
     world.all_well_at_mine();
