@@ -6,10 +6,9 @@ pub use inspection::{Inspection, Node, Right};
 
 use crate::{
     ctx::Ctx,
-    exec::{Cmd, Show},
+    exec::Cmd,
     failure::{Failure, Id, Outcome},
     known,
-    report::Style,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -49,16 +48,10 @@ pub fn acts(ctx: &Ctx, args: &[&str], deadline: Duration) -> Outcome<Cmd> {
 pub fn wait(ctx: &Ctx, attempted: &str, args: &[&str], deadline: Duration) -> Outcome<Value> {
     // Rounded up: what the steps before took is of no interest in a plan.
     let seconds = (deadline.as_secs() + 1).next_multiple_of(10).to_string();
-    let show = match ctx.report.style() {
-        Style::Quiet => Show::Captured,
-        _ => Show::Progress,
-    };
     let args = [&["wait"], args, &["--deadline", &seconds]].concat();
-    let cmd = acts(ctx, &args, deadline)?.show(show);
-    ctx.report.loud(true);
-    let answer = must(ctx, attempted, &cmd);
-    ctx.report.loud(false);
-    answer
+    let report = std::sync::Arc::clone(&ctx.report);
+    let cmd = acts(ctx, &args, deadline)?.tell(move |line| report.waiting(line));
+    must(ctx, attempted, &cmd)
 }
 
 /// Runs it and reads its one JSON object.
@@ -89,11 +82,15 @@ pub fn must(ctx: &Ctx, attempted: &str, cmd: &Cmd) -> Outcome<Value> {
         Id::DiskFull => Id::DiskFull,
         _ => known::cluster_error(&kind),
     };
-    let mut lines = message.lines();
-    let first = lines.next().unwrap_or_default().to_owned();
+    let mut lines = message.lines().map(str::to_owned);
+    let first = lines.next().unwrap_or_default();
+    // What it saw on the way, then the diagnosis.
+    let seen = output.stderr.lines().map(str::to_owned);
+    let seen: Vec<String> = seen.collect();
+    let seen = seen[seen.len().saturating_sub(8)..].to_vec();
     Err(Failure::new(id, attempted)
         .because(first)
-        .detail(lines.map(str::to_owned).collect()))
+        .detail(seen.into_iter().chain(lines).collect()))
 }
 
 /// Looks at the whole cluster; an empty one where a dry run has no program to look with.

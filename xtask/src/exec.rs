@@ -9,7 +9,7 @@ mod http;
 mod recording;
 mod shared;
 
-pub use cmd::{Cmd, Effect, Output, Show};
+pub use cmd::{Cmd, Effect, Output, Show, Tell};
 pub use fake::{Fake, FakeEngine};
 pub use http::{Answer, Request};
 pub use recording::Recording;
@@ -172,9 +172,14 @@ impl Real {
 }
 
 /// Reads a pipe to its end on a thread of its own, so that a full pipe never blocks the child.
-fn drain(pipe: Option<impl Read + Send + 'static>, show: bool) -> std::thread::JoinHandle<String> {
+fn drain(
+    pipe: Option<impl Read + Send + 'static>,
+    show: bool,
+    tell: Option<cmd::Tell>,
+) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+        let mut told = 0;
         let mut pipe = pipe;
         // A read error ends the text early; the exit code still decides.
         while let Some(Ok(count @ 1..)) = pipe.as_mut().map(|pipe| pipe.read(&mut piece)) {
@@ -183,6 +188,13 @@ fn drain(pipe: Option<impl Read + Send + 'static>, show: bool) -> std::thread::J
                 let _ = io::stderr().write_all(&piece[..count]);
             }
             bytes.extend_from_slice(&piece[..count]);
+            let Some(tell) = &tell else {
+                continue;
+            };
+            while let Some(end) = bytes[told..].iter().position(|byte| *byte == b'\n') {
+                tell(&String::from_utf8_lossy(&bytes[told..told + end]));
+                told += end + 1;
+            }
         }
         String::from_utf8_lossy(&bytes).into_owned()
     })
@@ -201,8 +213,8 @@ impl Executor for Real {
             Show::All => command.stdout(Stdio::inherit()).stderr(Stdio::inherit()),
         };
         let mut child = Self::spawn(cmd, &mut command)?;
-        let stdout = drain(child.stdout.take(), false);
-        let stderr = drain(child.stderr.take(), cmd.show == Show::Progress);
+        let stdout = drain(child.stdout.take(), false, None);
+        let stderr = drain(child.stderr.take(), cmd.show == Show::Progress, cmd.tell.clone());
         let start = Instant::now();
         let mut nap = Duration::from_micros(500);
         let status = loop {

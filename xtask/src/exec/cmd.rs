@@ -1,6 +1,9 @@
 //! A command to run: a program and a vector of arguments, never a line for a shell.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+/// Hears each line of standard error as it is written.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Whether a command only looks or also changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,8 @@ pub struct Cmd {
     pub effect: Effect,
     /// Where output goes.
     pub show: Show,
+    /// Hears what is written to standard error meanwhile.
+    pub tell: Option<Tell>,
     /// Killed after this long.
     pub deadline: Duration,
     /// Standard output that a dry run goes on with.
@@ -94,6 +99,7 @@ impl Cmd {
             dir: None,
             effect: Effect::Reads,
             show: Show::Captured,
+            tell: None,
             deadline: Duration::from_secs(60),
             pretended: String::new(),
         }
@@ -153,6 +159,12 @@ impl Cmd {
     /// Says where output goes.
     pub fn show(mut self, show: Show) -> Self {
         self.show = show;
+        self
+    }
+
+    /// Lets somebody hear each line of standard error as it is written.
+    pub fn tell(mut self, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.tell = Some(Arc::new(tell));
         self
     }
 

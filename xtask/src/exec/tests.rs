@@ -23,6 +23,17 @@ fn more_output_than_a_pipe_holds_does_not_block() {
 }
 
 #[test]
+fn lines_are_told_while_the_program_runs() {
+    let (sender, told) = std::sync::mpsc::channel();
+    let sender = std::sync::Mutex::new(sender);
+    let cmd = shell("echo one >&2; printf tw >&2; echo o >&2; exec sleep 60")
+        .tell(move |line| sender.lock().unwrap().send(line.to_owned()).unwrap())
+        .deadline(Duration::from_millis(500));
+    assert!(Real.run(&cmd).is_err());
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[test]
 fn a_deadline_kills() {
     let error = Real
         .run(&shell("exec sleep 60").deadline(Duration::from_millis(50)))
