@@ -3,7 +3,7 @@
 use crate::{
     exec::{Cmd, Executor, Output, Request},
     failure::{Failure, Id, Outcome},
-    flags::Globals,
+    flags::{GROUPS, Globals},
     known,
     report::Report,
     world::Cluster,
@@ -125,8 +125,9 @@ impl Ctx {
                 .unwrap_or(piece.len());
             let (task, rest) = piece.split_at(end);
             typed.push_str(&format!("cargo xtask {task}"));
-            // Said twice it would be wrong.
-            if !rest.starts_with(" --engine") {
+            let known = GROUPS.iter().any(|(_, names)| names.contains(&task));
+            // Said twice it would be wrong, and in prose (`the other cargo xtask`) too.
+            if known && !rest.starts_with(" --engine") {
                 typed.push_str(&format!(" {}", cluster.flags()));
             }
             typed.push_str(rest);
