@@ -5,6 +5,7 @@ use super::fault::{Fault, short};
 use super::value::{Strings, Tensor};
 use crate::proto::AttributeProto;
 use crate::proto::attribute_proto::AttributeType;
+use prost::bytes::Bytes;
 use std::collections::BTreeMap;
 
 pub(crate) struct Attributes {
@@ -97,7 +98,7 @@ impl Attributes {
     }
 
     /// Strings that are compared and dropped need not be UTF-8.
-    pub(crate) fn words(&mut self, name: &'static str) -> Result<Option<Vec<Vec<u8>>>, Fault> {
+    pub(crate) fn words(&mut self, name: &'static str) -> Result<Option<Vec<Bytes>>, Fault> {
         Ok(self
             .take(name, AttributeType::Strings)?
             .map(|attribute| attribute.strings))
@@ -109,7 +110,7 @@ impl Attributes {
         };
         let mut strings = Strings::new();
         for word in words {
-            strings.push(&text(name, word)?);
+            strings.push(&text(name, word.into())?);
         }
         Ok(Some(strings))
     }

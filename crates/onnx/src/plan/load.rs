@@ -10,6 +10,7 @@ use super::value::{Element, Tensor, View};
 use super::{Limits, Plan, Port, Step, consts, run, wire};
 use crate::proto::{ModelProto, NodeProto, ValueInfoProto};
 use prost::Message;
+use prost::bytes::Bytes;
 use std::collections::HashMap;
 
 /// Rows of the two rehearsals: a size that is 2 in one and 5 in the other follows the rows.
@@ -23,7 +24,7 @@ pub(super) fn plan(bytes: &[u8], limits: &Limits) -> Result<Plan, PlanError> {
         });
     }
     wire::check(bytes, limits.messages)?;
-    let model = ModelProto::decode(bytes)?;
+    let model = ModelProto::decode(Bytes::copy_from_slice(bytes))?;
     let (opset, ml_opset) = opsets(&model)?;
     let producer: String = model.producer_name().chars().take(80).collect();
     let graph = model.graph.ok_or(PlanError::Empty)?;

@@ -336,6 +336,7 @@ pub(crate) trait Real:
 {
     const ONE: Self;
     const LOWEST: Self;
+    const INFINITY: Self;
     fn from_f64(value: f64) -> Self;
     fn wide(self) -> f64;
     fn exp(self) -> Self;
@@ -350,6 +351,7 @@ macro_rules! real {
         impl Real for $type {
             const ONE: Self = 1.0;
             const LOWEST: Self = <$type>::MIN;
+            const INFINITY: Self = <$type>::INFINITY;
             fn from_f64(value: f64) -> Self {
                 value as $type
             }

@@ -12,6 +12,7 @@ mod wire;
 use crate::ensemble::{InvalidEnsemble, TreeEnsemble};
 use crate::proto::ModelProto;
 use prost::Message;
+use prost::bytes::Bytes;
 
 /// Largest file that is looked at, in bytes: 100 trees of full depth on 100,000 rows take a third.
 pub const MAX_BYTES: usize = 256 << 20;
@@ -90,7 +91,7 @@ pub fn read(bytes: &[u8]) -> Result<TreeEnsemble, ReadError> {
         return Err(ReadError::TooLarge(bytes.len()));
     }
     wire::check(bytes)?;
-    graph::ensemble(ModelProto::decode(bytes)?)
+    graph::ensemble(ModelProto::decode(Bytes::copy_from_slice(bytes))?)
 }
 
 /// `Ok` when `value` is what it has to be.

@@ -4,6 +4,7 @@ use super::ReadError;
 use crate::ensemble::{Node, Tree};
 use crate::proto::AttributeProto;
 use crate::proto::attribute_proto::AttributeType;
+use prost::bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -77,7 +78,7 @@ impl Attributes {
         })
     }
 
-    fn strings(&mut self, name: &'static str) -> Result<Vec<Vec<u8>>, ReadError> {
+    fn strings(&mut self, name: &'static str) -> Result<Vec<Bytes>, ReadError> {
         self.take(name, AttributeType::Strings, |attribute| {
             Some(std::mem::take(&mut attribute.strings))
         })
@@ -142,7 +143,7 @@ fn branches(attributes: &mut Attributes) -> Result<Vec<Tree>, ReadError> {
         if node != expected {
             return Err(differs("nodes_nodeids", entry, node, &expected.to_string()));
         }
-        current.nodes.push(if modes[entry] == b"LEAF" {
+        current.nodes.push(if modes[entry] == b"LEAF"[..] {
             for (name, value) in [
                 ("nodes_featureids", features[entry]),
                 ("nodes_truenodeids", lows[entry]),

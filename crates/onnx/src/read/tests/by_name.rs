@@ -153,15 +153,15 @@ fn refuses_by_name() {
             "\"nodes_treeids\" has 5 entries, expected 4",
         ),
         (
-            |m| attribute(m, "nodes_modes").strings[0] = b"BRANCH_LT".into(),
+            |m| attribute(m, "nodes_modes").strings[0] = b"BRANCH_LT"[..].into(),
             "node mode is \"BRANCH_LT\"",
         ),
         (
-            |m| attribute(m, "nodes_modes").strings[1] = b"BRANCH_LEQ".into(),
+            |m| attribute(m, "nodes_modes").strings[1] = b"BRANCH_LEQ"[..].into(),
             "\"class_weights\" has 6 entries, expected 4",
         ),
         (
-            |m| attribute(m, "nodes_modes").strings[0] = b"LEAF".into(),
+            |m| attribute(m, "nodes_modes").strings[0] = b"LEAF"[..].into(),
             "\"nodes_featureids\" entry 0 is 2",
         ),
         (

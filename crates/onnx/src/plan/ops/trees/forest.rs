@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::bits::Bits;
+use super::packed::Packed;
 use super::plain::{Node, Tree};
 use super::walk::Walk;
 
@@ -133,6 +134,7 @@ impl<T: Real> Leaves<T> {
 #[derive(Debug)]
 enum Engine<T> {
     Bits(Bits<T>),
+    Packed(Packed<T>),
     Walk(Walk<T>),
 }
 
@@ -179,10 +181,14 @@ impl<T: Real> Forest<T> {
         let missing = nodes().any(|node| matches!(node, Node::Branch { nan_low: true, .. }));
         let engine = match Bits::new(&trees, missing) {
             Some(bits) => Engine::Bits(bits),
-            None => Engine::Walk(Walk::new(&trees, missing)),
+            None => match Packed::new(&trees) {
+                Some(packed) => Engine::Packed(packed),
+                None => Engine::Walk(Walk::new(&trees, missing)),
+            },
         };
         let work = match &engine {
             Engine::Bits(bits) => bits.work(),
+            Engine::Packed(packed) => packed.work(),
             Engine::Walk(walk) => walk.work(),
         };
         Ok(Forest {
@@ -232,6 +238,25 @@ impl<T: Real> Forest<T> {
                     bits.each_leaf(row, |tree, leaf| leaves.add(tree, leaf, scores));
                 }
             }
+            (Engine::Packed(packed), Leaves::Dense(values)) if self.width == 3 => {
+                scores.fill(T::default());
+                add_rows::<T, 3>(packed, values, rows, columns, scores);
+            }
+            (Engine::Packed(packed), Leaves::Dense(values)) if self.width == 1 => {
+                scores.fill(T::default());
+                add_rows::<T, 1>(packed, values, rows, columns, scores);
+            }
+            (Engine::Packed(packed), Leaves::Dense(values)) if self.width == 2 => {
+                scores.fill(T::default());
+                add_rows::<T, 2>(packed, values, rows, columns, scores);
+            }
+            (Engine::Packed(packed), leaves) => {
+                scores.fill(T::default());
+                let width = self.width;
+                packed.each_leaf(rows, columns, |tree, row, leaf| {
+                    leaves.add(tree, leaf, &mut scores[row * width..][..width]);
+                });
+            }
             (Engine::Walk(walk), leaves) => {
                 scores.fill(T::default());
                 let width = self.width;
@@ -263,6 +288,7 @@ impl<T: Real> Forest<T> {
                     bits.each_leaf(row, |_, leaf| take(number, leaf));
                 }
             }
+            Engine::Packed(packed) => packed.each_leaf(rows, columns, |_, row, leaf| take(row, leaf)),
             Engine::Walk(walk) => walk.each_leaf(rows, columns, |_, row, leaf| take(row, leaf)),
         }
     }
@@ -285,4 +311,19 @@ fn sum_rows<T: Real, const WIDTH: usize>(
         });
         scores.copy_from_slice(&sums);
     }
+}
+
+fn add_rows<T: Real, const WIDTH: usize>(
+    packed: &Packed<T>,
+    values: &[T],
+    rows: &[T],
+    columns: usize,
+    scores: &mut [T],
+) {
+    let ((values, _), (scores, _)) = (values.as_chunks::<WIDTH>(), scores.as_chunks_mut::<WIDTH>());
+    packed.each_leaf(rows, columns, |_, row, leaf| {
+        for (score, value) in scores[row].iter_mut().zip(&values[leaf as usize]) {
+            *score += *value;
+        }
+    });
 }

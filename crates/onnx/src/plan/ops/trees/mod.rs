@@ -6,6 +6,7 @@
 
 mod bits;
 mod forest;
+mod packed;
 mod plain;
 mod read;
 mod walk;

@@ -155,6 +155,8 @@ pub(super) fn forest<T: Real>(
 
     let (ranges, by_id) = ranges(&tree_ids, &node_ids)?;
     let mut list = Vec::with_capacity(weights.len());
+    // Weights mostly come tree after tree.
+    let mut last: Option<(i64, &Range)> = None;
     for (entry, value) in weights.into_iter().enumerate() {
         let target = index(ids_name, targets[entry])?;
         if target as usize >= width {
@@ -164,7 +166,11 @@ pub(super) fn forest<T: Real>(
                 format!("a number below {width}"),
             ));
         }
-        let range = by_id.get(&weight_trees[entry]).map(|range| &ranges[*range]);
+        let id = weight_trees[entry];
+        if last.is_none_or(|(tree, _)| tree != id) {
+            last = by_id.get(&id).map(|range| (id, &ranges[*range]));
+        }
+        let range = last.map(|(_, range)| range);
         let node = range.and_then(|range| Some(range.start + range.find(weight_nodes[entry])? as usize));
         let node =
             node.ok_or_else(|| Fault::attribute(nodes_name, &weight_nodes[entry], "a node of the tree"))?;
