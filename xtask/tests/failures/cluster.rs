@@ -202,6 +202,25 @@ fn what_to_type_next_names_the_same_cluster() {
 }
 
 #[test]
+fn only_commands_are_given_the_flags() {
+    let world = World::new();
+    let ctx = world.ctx(Arc::new(world.fake()), &FLAGS);
+    let typed = |text: &str| ctx.typed(text);
+    assert_eq!(
+        typed("git commit, then cargo xtask up --from git, then cargo xtask status"),
+        "git commit, then cargo xtask up --engine cluster --context lab --from git, \
+         then cargo xtask status --engine cluster --context lab"
+    );
+    for text in [
+        "wait for the other cargo xtask to end",
+        "cargo xtask up --engine local",
+        "kubectl get pods",
+    ] {
+        assert_eq!(typed(text), text);
+    }
+}
+
+#[test]
 fn kubectl_says_what_is_wrong_with_the_cluster() {
     for (words, id) in [
         ("error: context \"lab\" does not exist", Id::ContextMissing),
