@@ -15,7 +15,7 @@ use std::{
 };
 use traffic::Batch;
 
-/// Longest waits: for a rollout, a run, or a probe to notice something.
+/// Longest waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     pub rollout: Duration,
