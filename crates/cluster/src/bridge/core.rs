@@ -1,8 +1,8 @@
 //! The bridge's memory, and its one task: look, judge, ask Argo CD to look again where that is due.
 
-use super::{address::Addresses, git::Git, runs};
+use super::{address::Addresses, git::Git, runs, usage::Usage};
 use crate::{
-    Result,
+    Error, Kind, Result,
     argo::{Application, REFRESH},
     connect::merge,
     in_cluster::applications,
@@ -15,11 +15,11 @@ use crate::{
     view,
     workload::Workload,
 };
-use engine::Status;
+use engine::{Run, Status};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -28,11 +28,13 @@ use tokio::sync::{Notify, Semaphore};
 /// Between two looks of the bridge's own while something is on its way.
 const BUSY: Duration = Duration::from_millis(100);
 /// As that, while all is live at the head of main.
-const IDLE: Duration = Duration::from_secs(2);
+const IDLE: Duration = Duration::from_secs(1);
 /// Age of the head of main after which it is read again unasked.
-const HEAD_AGE: Duration = Duration::from_secs(2);
+const HEAD_AGE: Duration = Duration::from_millis(1500);
 /// An image that could not be fetched because the registry did not answer may be there soon.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// Ended runs that are remembered.
+const ENDED_MAX: usize = 100;
 /// Lines of a guilty pod's log that are told.
 const LOG_LINES: i64 = 20;
 
@@ -49,6 +51,7 @@ pub struct Core {
     pub git: Git,
     /// Where Services answer on this machine.
     pub addresses: Addresses,
+    usage: Usage,
     memory: Mutex<Memory>,
     /// One reading at a time: more would only make each slower.
     one: Semaphore,
@@ -67,6 +70,10 @@ struct Memory {
     troubles: BTreeMap<String, Moment>,
     /// Log tails of guilty pods, by pod and restarts.
     logs: BTreeMap<(String, i32), Vec<String>>,
+    /// What was last complained about, so that it is not repeated with each look.
+    complaints: BTreeMap<&'static str, String>,
+    /// Runs that were seen at their end: their Jobs are deleted after some more.
+    ended: BTreeMap<String, Run>,
     /// Answer of the last reading, with when that began.
     last: Option<(Moment, Status)>,
 }
@@ -77,6 +84,7 @@ struct Seen {
     due: Vec<Due>,
     /// All Jobs, where one of them waits for its turn.
     jobs: Vec<Job>,
+    namespaces: BTreeSet<String>,
     quiet: bool,
 }
 
@@ -97,6 +105,7 @@ impl Core {
             reader,
             git,
             addresses,
+            usage: Usage::default(),
             memory: Mutex::default(),
             one: Semaphore::new(1),
             wake: Notify::new(),
@@ -135,12 +144,13 @@ impl Core {
                     let due = seen.due.iter().map(|due| self.ask(due));
                     futures_util::future::join_all(due).await;
                     if let Err(error) = runs::let_go(&self.reader, &seen.jobs).await {
-                        tracing::warn!(%error, "waiting runs");
+                        self.complain("waiting runs", &error);
                     }
+                    self.usage.read(&self.reader, &seen.namespaces).await;
                     if seen.quiet { IDLE } else { BUSY }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "no reading");
+                    self.complain("no reading", &error);
                     Duration::from_secs(1)
                 }
             };
@@ -169,7 +179,44 @@ impl Core {
         memory.head_at = Some(now);
         match head {
             Ok(head) => memory.head = Some(head),
-            Err(error) => tracing::warn!(%error, "head of main"),
+            Err(error) => {
+                drop(memory);
+                self.complain("head of main", &error);
+            }
+        }
+    }
+
+    /// Once for each cause: what is down is down for many looks.
+    fn complain(&self, what: &'static str, error: &Error) {
+        let text = error.to_string();
+        let mut memory = self.memory();
+        if memory.complaints.get(what) != Some(&text) {
+            tracing::warn!("{what}: {text}");
+            memory.complaints.insert(what, text);
+        }
+    }
+
+    /// The run of that id with its output.
+    ///
+    /// # Errors
+    /// `NotFound`, or what the API server said.
+    pub async fn find_run(&self, id: &str) -> Result<Run> {
+        let found = runs::find(&self.reader, id).await?;
+        let mut memory = self.memory();
+        match found {
+            Some(run) => {
+                if run.finished_at.is_some() {
+                    if memory.ended.len() >= ENDED_MAX {
+                        memory.ended.clear();
+                    }
+                    memory.ended.insert(run.id.clone(), run.clone());
+                }
+                Ok(run)
+            }
+            None => {
+                let none = || Error::new(Kind::NotFound, format!("no run {id:?}"));
+                memory.ended.get(id).cloned().ok_or_else(none)
+            }
         }
     }
 
@@ -182,6 +229,7 @@ impl Core {
                     status: status.clone(),
                     due: Vec::new(),
                     jobs: Vec::new(),
+                    namespaces: BTreeSet::new(),
                     quiet: true,
                 });
             }
@@ -242,6 +290,7 @@ impl Core {
             known.log = &log;
             status.apps.push(view::of(&known));
         }
+        self.usage.tell(&mut status);
         let mut memory = self.memory();
         let there = |name: &str| snapshot.apps.iter().any(|(app, _)| app.name == name);
         memory.tracker.keep(there);
@@ -260,6 +309,7 @@ impl Core {
             status,
             due,
             jobs,
+            namespaces: snapshot.namespaces.keys().cloned().collect(),
             quiet,
         }
     }
@@ -337,8 +387,8 @@ impl Core {
                     memory.tracker.asked(&due.app, ticket, at);
                 }
             }
-            Err(error) if error.kind == crate::Kind::Conflict => {}
-            Err(error) => tracing::warn!(%error, "refresh"),
+            Err(error) if error.kind == Kind::Conflict => {}
+            Err(error) => self.complain("refresh", &error),
         }
     }
 }

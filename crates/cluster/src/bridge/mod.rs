@@ -8,6 +8,7 @@ mod git;
 mod home;
 mod runs;
 mod server;
+mod usage;
 
 pub use address::internal_ip;
 pub use core::Core;

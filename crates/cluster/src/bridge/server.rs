@@ -4,6 +4,7 @@ use super::{act, core::Core, runs};
 use crate::{Error, Kind, Result, data::DataPlace};
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{DefaultBodyLimit, Path, Query, Request, State},
     http::{StatusCode, header::AUTHORIZATION},
     middleware::{self, Next},
@@ -139,17 +140,20 @@ fn read<T: DeserializeOwned>(body: &[u8], expected: &str) -> std::result::Result
     })
 }
 
-async fn refresh(State(server): State<Server>) -> Response {
+// Handlers take the body even where it says nothing: answered before it has arrived, a request would
+// end its connection, and the client's next one with it.
+
+async fn refresh(State(server): State<Server>, _: Bytes) -> Response {
     server.core.refresh();
     Json(json!({})).into_response()
 }
 
-async fn shutdown(State(server): State<Server>) -> Response {
+async fn shutdown(State(server): State<Server>, _: Bytes) -> Response {
     server.end.notify_one();
     Json(json!({})).into_response()
 }
 
-async fn start_run(State(server): State<Server>, body: axum::body::Bytes) -> Response {
+async fn start_run(State(server): State<Server>, body: Bytes) -> Response {
     let request: RunRequest = match read(&body, "a run request") {
         Ok(request) => request,
         Err(refused) => return *refused,
@@ -165,22 +169,18 @@ async fn start_run(State(server): State<Server>, body: axum::body::Bytes) -> Res
 }
 
 async fn run(State(server): State<Server>, Path(id): Path<String>) -> Response {
-    answer(async {
-        let found = runs::find(&server.core.reader, &id).await?;
-        found.ok_or_else(|| Error::new(Kind::NotFound, format!("no run {id:?}")))
-    })
-    .await
+    answer(server.core.find_run(&id)).await
 }
 
 async fn logs(State(server): State<Server>, Path(of): Path<String>, Query(query): Query<Tail>) -> Response {
     answer(act::logs(&server.core, &of, query.tail.min(LINES_MAX))).await
 }
 
-async fn kill(State(server): State<Server>, Path(of): Path<String>) -> Response {
+async fn kill(State(server): State<Server>, Path(of): Path<String>, _: Bytes) -> Response {
     answer(async { act::kill(&server.core, &of).await.map(|()| json!({})) }).await
 }
 
-async fn suspend(State(server): State<Server>, Path(app): Path<String>, body: axum::body::Bytes) -> Response {
+async fn suspend(State(server): State<Server>, Path(app): Path<String>, body: Bytes) -> Response {
     match read::<Suspend>(&body, "{\"suspended\": true or false}") {
         Ok(Suspend { suspended }) => {
             answer(async {
@@ -198,7 +198,7 @@ async fn read_data(State(server): State<Server>, Path(name): Path<String>) -> Re
     answer(server.data.get(&name)).await
 }
 
-async fn add_data(State(server): State<Server>, body: axum::body::Bytes) -> Response {
+async fn add_data(State(server): State<Server>, body: Bytes) -> Response {
     match read::<Batch>(&body, "a batch with name and text") {
         Ok(batch) => {
             answer(async {
