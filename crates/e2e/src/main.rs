@@ -3,6 +3,7 @@
 
 mod http;
 mod kubernetes;
+mod patience;
 mod person;
 mod report;
 mod scenarios;

@@ -109,6 +109,8 @@ fn login_in(store: &str, url: &str) -> Option<(String, String)> {
             .rsplit_once('@')
             .map(|(l, h)| (l.to_owned(), h.to_owned()))?;
         let (name, token) = login.split_once(':')?;
+        // Git's `store` writes the colon before a port as %3a.
+        let at = at.replace("%3a", ":").replace("%3A", ":");
         (at == wanted).then(|| (name.to_owned(), token.to_owned()))
     })
 }

@@ -1,6 +1,6 @@
 //! What a scenario can reach: the engine, the repository, the addresses, the data place.
 
-use crate::{http::Http, kubernetes::Kubernetes, person::Person};
+use crate::{http::Http, kubernetes::Kubernetes, patience::Patience, person::Person};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use contract::{ModelInfo, names};
 use engine::{Engine, EngineClient, Run, RunPhase, Waited};
@@ -14,27 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 use traffic::Batch;
-
-/// Longest waits.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    pub rollout: Duration,
-    pub run: Duration,
-    pub notice: Duration,
-}
-
-impl Patience {
-    const fn seconds(rollout: u64, run: u64, notice: u64) -> Self {
-        Patience {
-            rollout: Duration::from_secs(rollout),
-            run: Duration::from_secs(run),
-            notice: Duration::from_secs(notice),
-        }
-    }
-    const LOCAL: Patience = Patience::seconds(40, 90, 20);
-    /// Pods are scheduled, images pulled, failed Jobs tried again after 10 and 20 s.
-    const CLUSTER: Patience = Patience::seconds(90, 240, 90);
-}
 
 /// Where images are, for a trainer that a person starts on this machine.
 pub struct Images {
@@ -116,7 +95,7 @@ impl World {
         self.notes.take()
     }
 
-    /// What only a cluster has; scenarios of processes never ask.
+    /// What only a cluster has.
     pub fn kubernetes(&self) -> Result<Rc<Kubernetes>> {
         self.kubernetes.clone().context("this world is no cluster")
     }
