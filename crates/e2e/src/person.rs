@@ -48,10 +48,11 @@ impl Person {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
-    /// The newest commit that touches a path.
-    pub fn last_touching(&self, path: &str) -> Result<String> {
+    /// The newest promotion. Where what came after it was taken back again, it can be reverted and
+    /// that revert too, as often as one likes.
+    pub fn last_promotion(&self) -> Result<String> {
         self.head()?;
-        self.git(&["log", "--max-count=1", "--format=%H", "--", path])
+        self.git(&["log", "--max-count=1", "--format=%H", "--grep=^promote("])
     }
 
     /// Whole message of a commit.

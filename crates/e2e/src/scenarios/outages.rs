@@ -131,7 +131,7 @@ pub fn mlflow_killed(world: &World) -> Result<Option<String>> {
 pub fn controller_killed(world: &World) -> Result<Option<String>> {
     let kube = world.kubernetes()?;
     let before = world.info()?;
-    let promotion = world.person.last_touching(&world.release_file())?;
+    let promotion = world.person.last_promotion()?;
     let previous = world.life()?;
     // Two syncs, each with the controller killed as it begins.
     let mut commit = world.person.revert(&promotion)?;
