@@ -20,8 +20,12 @@ const CONNECT: Duration = Duration::from_secs(4);
 /// `NoContext`, or `Other` where the context cannot be used.
 pub async fn client(context: &str) -> Result<Client> {
     install_tls();
-    let no =
-        |error: &dyn std::fmt::Display| Error::new(Kind::NoContext, format!("context {context:?}: {error}"));
+    let no = |error: &dyn std::fmt::Display| {
+        // The parser shows the lines around a mistake, which may be keys and tokens.
+        let error = error.to_string();
+        let first = error.lines().next().unwrap_or_default();
+        Error::new(Kind::NoContext, format!("context {context:?}: {first}"))
+    };
     let kubeconfig = Kubeconfig::read().map_err(|error| no(&error))?;
     if !kubeconfig.contexts.iter().any(|known| known.name == context) {
         let known: Vec<&str> = kubeconfig
@@ -42,7 +46,30 @@ pub async fn client(context: &str) -> Result<Client> {
     let config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .map_err(|error| no(&error))?;
+    #[cfg(feature = "bridge")]
+    refuse_expired(&config, context)?;
     of_config(config, context)
+}
+
+/// The API server answers an expired client certificate with nothing but `Unauthorized`.
+#[cfg(feature = "bridge")]
+fn refuse_expired(config: &Config, context: &str) -> Result<()> {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let user = &config.auth_info;
+    let data = user.client_certificate_data.as_ref();
+    let pem = match (data, &user.client_certificate) {
+        (Some(data), _) => BASE64_STANDARD.decode(data).ok(),
+        (None, Some(path)) => std::fs::read(path).ok(),
+        (None, None) => None,
+    };
+    let pem = pem.and_then(|bytes| String::from_utf8(bytes).ok());
+    match pem.as_deref().and_then(crate::certificate::not_after) {
+        Some(end) if end < jiff::Timestamp::now() => Err(Error::new(
+            Kind::Certificate,
+            format!("context {context:?}: its client certificate expired at {end}: get a new kubeconfig"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A client for a program that runs in a pod, as the pod's service account.

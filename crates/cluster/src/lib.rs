@@ -14,6 +14,8 @@ pub mod argo;
 #[cfg(feature = "bridge")]
 pub mod bridge;
 #[cfg(feature = "bridge")]
+pub mod certificate;
+#[cfg(feature = "bridge")]
 pub mod cli;
 #[cfg(feature = "bridge")]
 pub mod commands;

@@ -257,12 +257,8 @@ async fn registry(client: &Client) -> Result<String> {
     {
         return ask(client, REGISTRY.0, REGISTRY.1, 80, "/v2/").await;
     }
-    // Its addresses are written by hand: no pod to forward to, but the API server reaches them.
-    let path = "/api/v1/namespaces/kube-system/services/http:registry:80/proxy/v2/";
-    let request = http::Request::get(path).body(Vec::new());
-    let request = request.map_err(|error| Error::other(error.to_string()))?;
-    within("ask the registry", client.request_text(request)).await?;
-    Ok("registry.kube-system answers /v2/".to_owned())
+    // No pod to forward to, and the API server's proxy does not know such Services either.
+    Ok("not proven: the Service has addresses written by hand, which only a pod can try".to_owned())
 }
 
 /// Asks the cluster's DNS server over TCP for the name that the trainer uses.

@@ -51,6 +51,17 @@ fn a_forward_outlives_its_pods() {
     assert!(lab.engine.logs(APP, 50).unwrap().contains(&"serving".to_owned()));
 }
 
+/// A request that is answered before its body has arrived ends its connection, and takes the next
+/// request on it along.
+#[test]
+fn requests_one_after_the_other_on_one_connection() {
+    let lab = crate::lab!("requests");
+    for _ in 0..300 {
+        lab.engine.refresh().unwrap();
+        lab.engine.data_names().unwrap();
+    }
+}
+
 #[test]
 fn stopped_and_started_again() {
     let lab = crate::lab!("suspend");
@@ -172,4 +183,38 @@ fn a_cluster_that_is_not_there_is_said_so() {
         "minikube",
     ];
     assert_eq!(ask("gone", &serve)["error"]["kind"], "unreachable");
+}
+
+#[test]
+fn a_certificate_that_expired_is_named_and_keys_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("config");
+    let ask = |text: &str| -> serde_json::Value {
+        std::fs::write(&kubeconfig, text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_driftless-cluster"))
+            .env("KUBECONFIG", &kubeconfig)
+            .args(["--context", "c", "inspect"])
+            .output()
+            .unwrap();
+        let shown = String::from_utf8([output.stdout.clone(), output.stderr].concat()).unwrap();
+        assert!(!shown.contains("s3cret"), "{shown}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let expired = include_str!("files/expired.pem");
+    std::fs::write(folder.path().join("expired.pem"), expired).unwrap();
+    let config = r#"{"apiVersion": "v1", "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}],
+        "users": [{"name": "u", "user": {"client-certificate": "expired.pem", "client-key": "none.pem"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}"#;
+    let answer = ask(config);
+    assert_eq!(answer["error"]["kind"], "certificate", "{answer}");
+    assert!(
+        answer["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("expired at 20"),
+        "{answer}"
+    );
+    let broken = "apiVersion: v1\nusers:\n- name: u\n  user: {token: s3cret,\n    client-key-data: s3cret\n";
+    assert_eq!(ask(broken)["error"]["kind"], "no-context");
 }
