@@ -4,7 +4,8 @@
 use crate::{
     cluster,
     ctx::Ctx,
-    failure::Outcome,
+    failure::{Failure, Id, Outcome},
+    git::remote,
     kubectl::{self, digest},
     step::{Acted, Deadline, Probe},
 };
@@ -61,6 +62,13 @@ pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
         "make the accounts of the Git server, where they are missing",
         &secrets,
     )?;
+    // An account that was kept may be of a server that is gone; the bridge's step asks for this one's.
+    let kept = remote::credentials(ctx);
+    if server.is_some() && kept.is_file() {
+        ctx.exec.remove_file(&kept).map_err(|error| {
+            Failure::new(Id::StateUnwritable, format!("remove {}", ctx.short(&kept))).because(error)
+        })?;
+    }
     if let Some(server) = &server {
         // A Job cannot be changed, only be made anew; it does nothing where all is made.
         let again = [
@@ -73,7 +81,7 @@ pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
         ];
         let again = kubectl::changes(ctx, &again)?.deadline(deadline.left());
         let attempted = "remove the last run of the Git server's setup";
-        ctx.must(crate::failure::Id::ApplyFailed, attempted, &again)?;
+        ctx.must(Id::ApplyFailed, attempted, &again)?;
         kubectl::apply(ctx, "git-server", server, deadline.left())?;
         let workloads = ["workloads", "--namespace", NAMESPACE];
         let job = ["job", "--namespace", NAMESPACE, "--name", SETUP];
