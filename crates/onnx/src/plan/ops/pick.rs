@@ -291,6 +291,12 @@ impl Kernel for Slice {
     }
 }
 
+/// An order of all numbers: NaN is above the others. Sorting panics without one.
+fn total<T: PartialOrd + Copy>(x: T, y: T) -> std::cmp::Ordering {
+    let is_nan = |value: T| value.partial_cmp(&value).is_none();
+    x.partial_cmp(&y).unwrap_or_else(|| is_nan(x).cmp(&is_nan(y)))
+}
+
 /// The largest or smallest along an axis, with their places.
 #[derive(Debug)]
 struct Top {
@@ -336,9 +342,7 @@ impl Top {
                 } else {
                     (at(a), at(b))
                 };
-                x.partial_cmp(&y)
-                    .unwrap_or(std::cmp::Ordering::Equal)
-                    .then(a.cmp(&b))
+                total(x, y).then(a.cmp(&b))
             });
             for (rank, &index) in order[..count].iter().enumerate() {
                 let place = (outer * count + rank) * around.inner + inner;

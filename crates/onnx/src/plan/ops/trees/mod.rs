@@ -227,11 +227,6 @@ impl<T: Real> Forest<T> {
         let single = self.present[0] != self.present[1];
         let limit = if self.any_negative { T::default() } else { half };
         match base {
-            // As onnxruntime has it: the first base value is not used.
-            [_, second] if self.present[1] && single => {
-                scores[1] = *second + scores[0];
-                scores[0] = -scores[1];
-            }
             [first, second] => {
                 scores[0] += *first;
                 scores[1] += *second;
@@ -240,7 +235,7 @@ impl<T: Real> Forest<T> {
             _ => {}
         }
         if self.present[1] || base.len() == 2 {
-            let best = if single {
+            let best = if single && base.len() < 2 {
                 usize::from(scores[1] > limit)
             } else {
                 usize::from(scores[1] > scores[0])
