@@ -3,8 +3,9 @@
 //! Rows of the window and training rows are exchangeable when nothing has drifted, so that every choice
 //! of which rows are the window's is equally likely, however features depend on each other (E. J. G.
 //! Pitman, 1937; P. H. Westfall, S. S. Young, "Resampling-based multiple testing", 1993). Each feature's
-//! statistic is Anderson and Darling's with ties (A. N. Pettitt, "A two-sample Anderson–Darling rank
-//! statistic", Biometrika 63, 1976), nearly as good as the best test for shifts, and sensitive to the tails. `sparse` takes the largest one, for a single feature that
+//! statistic is of the family of T. W. Anderson and D. A. Darling (Annals of Mathematical Statistics 23, 1952),
+//! `∫(F − G)²·w(H) dH` over the pooled distribution H with ties, weight `1/√(u(1 − u))`: between Cramér–von Mises'
+//! (1), which is the better one where tails are heavy, and Anderson–Darling's (its square). `sparse` takes the largest one, for a single feature that
 //! moved; `diffuse` their sum, for many that moved a little.
 
 use crate::random::Random;
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 const LANES: usize = 8;
 /// Statistics are compared in single precision; what is equal to so many digits counts as equal.
 const SAME: f32 = 1.0 - 1e-5;
-/// Up to so many groups of ties the tail of a feature's statistic is computed, else taken as continuous.
-const GROUPS_MAX: usize = 64;
+/// So many permutations as extreme as what was seen end a test: more draws for more power.
+pub const HITS: u32 = 2;
 
 /// p-values of both tests.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,18 +59,18 @@ impl Ranked {
             return None;
         }
         // The number of current rows among the lowest u·N has the variance spread·u(1 − u); a group
-        // counts by its size over u(1 − u). All rows together, u = 1, differ never.
+        // counts by its size over √(u(1 − u)). All rows together, u = 1, differ never.
         let spread = current as f64 * (count - current) as f64 / (count as f64 - 1.0);
         let (mut shares, mut weights, mut before) = (Vec::new(), Vec::new(), 0);
         for &end in &ends {
             let share = f64::from(end) / count as f64;
-            let weight = f64::from(end - before) / (share * (1.0 - share));
+            let weight = f64::from(end - before) / (share * (1.0 - share)).sqrt();
             shares.push(share);
             weights.push(if end as usize == count { 0.0 } else { weight });
             before = end;
         }
         let mean: f64 = shares.iter().zip(&weights).map(|(u, w)| w * u * (1.0 - u)).sum();
-        let scale = tail_scale(&shares, &weights, mean);
+        let scale = tail_scale(&shares, &weights);
         Some(Self {
             order: keyed.into_iter().map(|(_, row)| row).collect(),
             groups: ends
@@ -107,19 +108,15 @@ impl Ranked {
 
 /// Largest eigenvalue of the limit's covariance, by power iteration: it rules the tail `exp(−x/2λ)`, so
 /// that features with few and with many values can be compared by their statistics over λ.
-fn tail_scale(shares: &[f64], weights: &[f64], mean: f64) -> f64 {
-    if shares.len() > GROUPS_MAX {
-        // Without ties the eigenvalues are 1/(k(k + 1)), and their sum, the mean, is 1.
-        return mean / 2.0;
-    }
-    let mut vector: Vec<f64> = shares.iter().map(|u| (u * (1.0 - u)).sqrt()).collect();
-    let mut eigenvalue = mean;
-    for _ in 0..40 {
-        // The kernel min(u, v) − u·v applied in two sweeps.
+fn tail_scale(shares: &[f64], weights: &[f64]) -> f64 {
+    // Exact for Anderson–Darling's weight without ties, and near for all others.
+    let mut vector: Vec<f64> = shares.iter().map(|u| u * (1.0 - u)).collect();
+    let mut eigenvalue = 0.0;
+    for _ in 0..6 {
+        // The kernel min(u, v) − u·v applied to the weighted vector in one sweep.
         let weighted: Vec<f64> = vector.iter().zip(weights).map(|(x, w)| x * w).collect();
         let right: f64 = weighted.iter().zip(shares).map(|(x, u)| x * u).sum();
-        let mut above: f64 = weighted.iter().sum();
-        let mut below = 0.0;
+        let (mut above, mut below) = (weighted.iter().sum::<f64>(), 0.0);
         let next: Vec<f64> = shares
             .iter()
             .zip(&weighted)
@@ -129,38 +126,46 @@ fn tail_scale(shares: &[f64], weights: &[f64], mean: f64) -> f64 {
                 below + u * above - u * right
             })
             .collect();
-        eigenvalue =
-            next.iter().map(|x| x * x).sum::<f64>().sqrt() / vector.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let product = |other: &[f64]| weighted.iter().zip(other).map(|(x, y)| x * y).sum::<f64>();
+        eigenvalue = product(&next) / product(&vector);
         let largest = next.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
         vector = next.into_iter().map(|x| x / largest).collect();
     }
     eigenvalue
 }
 
-/// One test: the first permutation that reaches what was seen ends it.
+/// One test: permutations are drawn until so many have reached what was seen.
 struct Race {
+    /// Draws after which, with fewer hits, it is significant.
+    budget: u32,
     seen: f32,
-    /// Permutations until one was as extreme; `None`: none so far.
-    reached: Option<u32>,
+    hits: u32,
+    /// Draws until the last hit that counts.
+    ended: Option<u32>,
 }
 
 impl Race {
     fn p_value(&self, permutations: u32) -> f64 {
-        1.0 / f64::from(self.reached.unwrap_or(permutations + 1))
+        match self.ended {
+            Some(draws) => f64::from(HITS) / f64::from(draws),
+            None => f64::from(self.hits + 1) / f64::from(permutations + 1),
+        }
     }
 }
 
-/// Compares two tables (row after row, NaN for missing) until either both tests have met a permutation as
-/// extreme as what was seen or `permutations` were drawn.
+/// Compares two tables (row after row, NaN for missing); `levels` of the sparse and the diffuse test.
 ///
-/// The p-value of a test that first meets one at draw l is 1/l, else 1/(permutations + 1): valid at every
-/// level and, where nothing has drifted, found after a few draws (J. Besag, P. Clifford, "Sequential
-/// Monte Carlo p-values", Biometrika 78, 1991, with h = 1). `None` if a side has no rows or no feature varies.
+/// Draws permutations until both tests have met [`HITS`] that are as extreme as what was seen, or one has not
+/// within `HITS / level` draws and is significant. A test that meets the last of them at draw l has the p-value
+/// `HITS / l`, one that has met g < HITS after all l draws `(g + 1) / (l + 1)`: valid at every level and, where nothing
+/// has drifted, found after a few draws (J. Besag, P. Clifford, "Sequential Monte Carlo p-values",
+/// Biometrika 78, 1991). Where one test ends it, the other's p-value is only what was known by then. `None`
+/// if a side has no rows or no feature varies.
 pub fn joint_test(
     reference: &[f64],
     current: &[f64],
     features: usize,
-    permutations: u32,
+    levels: [f64; 2],
     seed: u64,
 ) -> Option<JointResult> {
     let (ours, theirs) = (reference.len() / features, current.len() / features);
@@ -196,22 +201,38 @@ pub fn joint_test(
     let mut labels = vec![[0.0_f32; LANES]; rows];
     labels[ours..].fill([1.0; LANES]);
     let seen = both(&labels);
-    let mut races = seen.map(|statistic| Race {
-        seen: statistic[0] * SAME,
-        reached: None,
-    });
+    let race = |side: usize| Race {
+        budget: (f64::from(HITS) / levels[side]).ceil() as u32,
+        seen: seen[side][0] * SAME,
+        hits: 0,
+        ended: None,
+    };
+    let mut races = [race(0), race(1)];
     let mut random = Random::new(seed);
     let mut order: Vec<u32> = (0..rows as u32).collect();
     let mut drawn = 0;
-    while drawn < permutations && races.iter().any(|race| race.reached.is_none()) {
+    loop {
+        let open = || races.iter().filter(|race| race.ended.is_none());
+        // The next one that could win; none if one has, or both have ended.
+        let Some(left) = open()
+            .map(|race| race.budget - drawn)
+            .min()
+            .filter(|&left| left > 0)
+        else {
+            break;
+        };
         for lane in 0..LANES {
             draw(&mut order, theirs, &mut random, lane, &mut labels);
         }
         let statistics = both(&labels);
-        let lanes = LANES.min((permutations - drawn) as usize);
+        let lanes = LANES.min(left as usize);
         for (race, statistic) in races.iter_mut().zip(statistics) {
-            let first = statistic[..lanes].iter().position(|&x| x >= race.seen);
-            race.reached = race.reached.or(first.map(|lane| drawn + lane as u32 + 1));
+            for (lane, &x) in (1..).zip(&statistic[..lanes]) {
+                if x >= race.seen && race.ended.is_none() {
+                    race.hits += 1;
+                    race.ended = (race.hits == HITS).then_some(drawn + lane);
+                }
+            }
         }
         drawn += lanes as u32;
     }

@@ -11,8 +11,8 @@ use crate::pooled::PooledWindow;
 use crate::rates::{out_of_range_p, rate_test, shares_test};
 use serde::{Deserialize, Serialize};
 
-/// Share of a look's level that is spent on single signals; the rest on both joint tests, half each.
-const SHARE_OF_SIGNALS: f64 = 0.2;
+/// Shares of a look's level: signals, the joint test for one feature, the one for all.
+const SHARES: [f64; 3] = [0.1, 0.7, 0.2];
 
 /// What an alarm takes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl Default for Rule {
     fn default() -> Self {
         Self {
             level: 0.001,
-            looks: 8,
+            looks: 16,
             correction: Correction::Holm,
             least_effect: 0.1,
             least_rows: 50,
@@ -113,8 +113,8 @@ pub struct Decision {
     pub signal_level: f64,
     /// Both joint tests; `None` where the signals sufficed or nothing could be compared.
     pub joint: Option<JointResult>,
-    /// A joint test finds drift if its p-value is at most this.
-    pub joint_level: f64,
+    /// The joint tests, sparse and diffuse, find drift if their p-values are at most these.
+    pub joint_levels: [f64; 2],
 }
 
 impl Rule {
@@ -144,25 +144,23 @@ impl Rule {
         (size as u64).div_ceil(u64::from(self.looks)).max(1)
     }
 
-    /// Each test's level at one look: signals together, and either joint test.
-    ///
-    /// `looks · (signals + 2 · joint) = level`.
-    pub fn levels(&self) -> [f64; 2] {
-        let look = self.level / f64::from(self.looks);
-        [look * SHARE_OF_SIGNALS, look * (1.0 - SHARE_OF_SIGNALS) / 2.0]
+    /// Levels at one look: signals together, the sparse and the diffuse joint test; all looks at a window's
+    /// worth together spend [`Rule::level`].
+    pub fn levels(&self) -> [f64; 3] {
+        SHARES.map(|share| share * self.level / f64::from(self.looks))
     }
 
     /// Looks once at the window; `evaluation` must be that of its rows.
     ///
     /// p-values are exact up to 10,000 values a side, and then may take a millisecond for each feature.
     pub fn look(&self, baseline: &Baseline, evaluation: &Evaluation, window: &PooledWindow) -> Decision {
-        let [signal_level, joint_level] = self.levels();
+        let [signal_level, sparse, diffuse] = self.levels();
         let mut decision = Decision {
             verdict: Verdict::Collecting,
             signals: Vec::new(),
             signal_level,
             joint: None,
-            joint_level,
+            joint_levels: [sparse, diffuse],
         };
         if evaluation.rows < self.least_rows {
             return decision;
@@ -189,16 +187,16 @@ impl Rule {
         let mut drift = decision.signals.iter().any(|signal| signal.drift);
         // Permutations are drawn only where they can change the answer.
         if !drift && largest >= self.least_effect {
-            decision.joint = self.joint(baseline, window, joint_level);
+            decision.joint = self.joint(baseline, window, decision.joint_levels);
             drift = decision
                 .joint
-                .is_some_and(|joint| joint.sparse.min(joint.diffuse) <= joint_level);
+                .is_some_and(|joint| joint.sparse <= sparse || joint.diffuse <= diffuse);
         }
         decision.verdict = if drift { Verdict::Drift } else { Verdict::Quiet };
         decision
     }
 
-    fn joint(&self, baseline: &Baseline, window: &PooledWindow, level: f64) -> Option<JointResult> {
+    fn joint(&self, baseline: &Baseline, window: &PooledWindow, levels: [f64; 2]) -> Option<JointResult> {
         let features = window.features();
         let reference = baseline.values().chunks_exact(features);
         let reference: Vec<f64> = spread(baseline.rows(), self.joint_rows, reference)
@@ -210,9 +208,7 @@ impl Rule {
             .flatten()
             .copied()
             .collect();
-        // One over this many and one more is just within the level.
-        let permutations = (1.0 / level).ceil() as u32 - 1;
-        joint_test(&reference, &current, features, permutations, self.seed)
+        joint_test(&reference, &current, features, levels, self.seed)
     }
 }
 
