@@ -23,11 +23,18 @@ pub fn probe(store: &dyn ImageStore, base: &str) -> Result<()> {
     Ok(())
 }
 
-/// Packs the registered model of the folder.
+/// Packs the registered model of the folder. `forgotten` says of a run that the tracking server does
+/// not know it: an image of such a run was left by a tracking server that is gone, and began to
+/// number its versions anew. Its tag is moved; what runs is named by digest.
 ///
 /// # Errors
 /// Exit code IMAGE; 1 when the model is not registered yet.
-pub fn package(folder: &Folder, store: &dyn ImageStore, base: &str) -> Result<Outcome> {
+pub fn package(
+    folder: &Folder,
+    store: &dyn ImageStore,
+    base: &str,
+    forgotten: &dyn Fn(&str) -> Result<bool>,
+) -> Result<Outcome> {
     let manifest = validate::candidate(&folder.model())?.manifest;
     let (Some(version), Some(run_id)) = (manifest.model_version, manifest.run_id.clone()) else {
         return Err(anyhow::anyhow!("the model has no version yet: run `register` first").into());
@@ -35,9 +42,9 @@ pub fn package(folder: &Folder, store: &dyn ImageStore, base: &str) -> Result<Ou
     let tag = tag(version, &manifest.code_commit)?;
     let reference = format!("{INFERENCE_API}:{tag}");
     let labels = labels(&manifest, version, &run_id);
-    let (status, digest) = match existing(store, &reference, &labels)? {
-        Some(digest) => (Status::Already, digest),
-        None => {
+    let (status, digest) = match existing(store, &reference, &labels, forgotten)? {
+        Existing::Same(digest) => (Status::Already, digest),
+        other => {
             let changes = Changes {
                 // Whatever the base is called.
                 name: INFERENCE_API.to_owned(),
@@ -46,7 +53,7 @@ pub fn package(folder: &Folder, store: &dyn ImageStore, base: &str) -> Result<Ou
                 created_by: "trainer package".to_owned(),
             };
             let digest = image::append_layer(store, base, &layer(folder)?, &changes)?;
-            store.tag(&reference, &digest, false)?;
+            store.tag(&reference, &digest, other == Existing::Forgotten)?;
             (Status::Done, digest)
         }
     };
@@ -68,24 +75,41 @@ fn tag(version: u64, commit: &str) -> Result<Tag> {
     Tag::new(version, commit).map_err(|e| Failure::new(2, format!("--code-commit: {e}")))
 }
 
-/// The digest that the tag names already, if that image is of the same run and model.
+/// What the tag names already.
+#[derive(PartialEq)]
+enum Existing {
+    /// Nothing.
+    Nothing,
+    /// The image of this run and model, by digest.
+    Same(String),
+    /// That of a run which nobody knows any more.
+    Forgotten,
+}
+
 fn existing(
     store: &dyn ImageStore,
     reference: &str,
     labels: &BTreeMap<String, String>,
-) -> Result<Option<String>> {
+    forgotten: &dyn Fn(&str) -> Result<bool>,
+) -> Result<Existing> {
     let Some(found) = store.find(reference)? else {
-        return Ok(None);
+        return Ok(Existing::Nothing);
     };
     let there = image::config(store, reference)?.labels;
     let same = labels.iter().all(|(key, value)| there.get(key) == Some(value));
     if same {
-        return Ok(Some(found.digest));
+        return Ok(Existing::Same(found.digest));
+    }
+    let run = there.get(&label("run-id"));
+    if let Some(run) = run
+        && forgotten(run)?
+    {
+        eprintln!("trainer: {reference} was left by run {run}, which MLflow does not know; the tag is moved");
+        return Ok(Existing::Forgotten);
     }
     let text = format!(
-        "{reference} in {} is the image of another run ({:?})",
-        store.address(),
-        there.get(&label("run-id"))
+        "{reference} in {} is the image of another run ({run:?})",
+        store.address()
     );
     Err(Failure::new(exit::IMAGE, format!("{text}; tags are never moved")))
 }

@@ -60,7 +60,7 @@ pub fn step(command: &Command) -> Result<Said> {
         Command::Package(flags) => {
             let folder = Folder::new(&flags.folder.run_dir);
             let store = flags.images.open()?;
-            let outcome = package::package(&folder, store.as_ref(), &flags.base_image)?;
+            let outcome = package::package(&folder, store.as_ref(), &flags.base_image, &|_| Ok(false))?;
             keep(&folder, outcome)
         }
         Command::Promote(flags) => {

@@ -3,6 +3,7 @@
 use crate::{context::Event, procfs};
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{DefaultBodyLimit, Path, Query, Request, State},
     http::{StatusCode, header::AUTHORIZATION},
     middleware::{self, Next},
@@ -139,11 +140,12 @@ pub fn router(events: mpsc::Sender<Event>, token: &str) -> Router {
         .route("/v1/status", get(status))
         .route(
             "/v1/refresh",
-            post(async |State(s): State<Server>| s.ask(Ask::Refresh).await),
+            // A body that nobody reads to its end would break the connection for the client's next request.
+            post(async |State(s): State<Server>, _: Bytes| s.ask(Ask::Refresh).await),
         )
         .route(
             "/v1/shutdown",
-            post(async |State(s): State<Server>| s.ask(Ask::Shutdown).await),
+            post(async |State(s): State<Server>, _: Bytes| s.ask(Ask::Shutdown).await),
         )
         .route("/v1/runs", post(start_run))
         .route(
@@ -153,7 +155,9 @@ pub fn router(events: mpsc::Sender<Event>, token: &str) -> Router {
         .route("/v1/logs/{of}", get(logs))
         .route(
             "/v1/kill/{of}",
-            post(async |State(s): State<Server>, Path(of): Path<String>| s.ask(Ask::Kill(of)).await),
+            post(
+                async |State(s): State<Server>, Path(of): Path<String>, _: Bytes| s.ask(Ask::Kill(of)).await,
+            ),
         )
         .route("/v1/suspend/{app}", post(suspend))
         .fallback(async || refuse(StatusCode::NOT_FOUND, "no such path".to_owned()))

@@ -11,7 +11,7 @@ pub use words::Story;
 use crate::cli::MlflowFlags;
 use crate::failure::{Failure, Result};
 use contract::names::exit;
-use mlflow_client::{Client, Error};
+use mlflow_client::{Client, Error, code};
 use secrecy::SecretString;
 use std::future::Future;
 use std::time::Duration;
@@ -89,6 +89,18 @@ impl Tracking {
     /// Exit code MLFLOW.
     pub fn version(&self) -> Result<String> {
         Ok(self.wait(self.client.version())?)
+    }
+
+    /// Whether the server does not know a run (any more).
+    ///
+    /// # Errors
+    /// Exit code MLFLOW.
+    pub fn forgot(&self, run_id: &str) -> Result<bool> {
+        match self.wait(self.client.run(run_id)) {
+            Ok(_) => Ok(false),
+            Err(e) if e.is(code::DOES_NOT_EXIST) || e.is(code::INVALID_PARAMETER) => Ok(true),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// The version the alias names, by number.

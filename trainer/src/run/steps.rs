@@ -56,7 +56,9 @@ impl World<'_> {
             register::register(folder, &state.key, &self.tracking)
         })?;
         let packaged = step("package", &|| {
-            package::package(folder, self.store.as_ref(), &self.flags.base_image)
+            package::package(folder, self.store.as_ref(), &self.flags.base_image, &|run| {
+                self.tracking.forgot(run)
+            })
         })?;
         let promoted = step("promote", &|| {
             promote::promote(folder, &self.repo, environment, &state.key, false)
