@@ -16,6 +16,8 @@ use std::{fs::File, io::Read};
 
 /// Argo CD looks at an Application that has this annotation, and removes it.
 pub const REFRESH: &str = "argocd.argoproj.io/refresh";
+/// Annotation of an Application that means nothing to Argo CD: changed so that it reads the object again.
+pub const ASKED_AT: &str = "driftless.dev/asked-at";
 
 /// The API server as a pod sees it. Calls block; each has a deadline of seconds.
 pub struct InCluster {
@@ -119,7 +121,10 @@ impl InCluster {
             .split_once('/')
             .ok_or_else(|| Error::other(format!("Application {application:?}: expected namespace/name")))?;
         let api = applications(&self.client, namespace);
-        let patch = json!({"metadata": {"annotations": {REFRESH: "normal"}}});
+        // Set again where it is there already, the refresh alone changes nothing, and a controller that
+        // has lost sight of it would not hear of it.
+        let now = jiff::Timestamp::now().as_millisecond().to_string();
+        let patch = json!({"metadata": {"annotations": {REFRESH: "normal", ASKED_AT: now}}});
         self.runtime.block_on(async {
             let patched = merge(&api, &format!("Application {application}"), name, &patch).await?;
             Ok(patched.data.get("status").cloned().unwrap_or_default())

@@ -20,6 +20,10 @@ const SLOW: Duration = ms(3000);
 const STALLED_AT_REST: Duration = ms(1500);
 /// Nothing moves while the workloads are on their way.
 const STALLED: Duration = ms(10_000);
+/// A refresh that is there for so long was asked for in a moment when Argo CD wrote its own older copy
+/// of the Application over the one with the annotation, in its cache: it does not know of it, and
+/// would not for a minute. Any change of the object tells it. Seen on a real node.
+const UNHEARD: Duration = ms(1500);
 /// A controller that runs takes a refresh within a second, under load within some.
 const SILENT: Duration = ms(10_000);
 
@@ -51,6 +55,8 @@ pub enum Reason {
     Asked,
     /// Nothing moves.
     Stalled,
+    /// One is there that nobody takes.
+    Unheard,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -59,6 +65,7 @@ struct Memory {
     /// Refreshes towards this head so far.
     towards: (String, u32),
     present_since: Option<Moment>,
+    poked_at: Option<Moment>,
     /// What it looked like, since when.
     same: Option<(String, Moment)>,
 }
@@ -81,8 +88,10 @@ impl Nudges {
             memory.same = Some((look, now.at));
         }
         if now.app.refresh_asked {
-            memory.present_since.get_or_insert(now.at);
-            return None;
+            let since = *memory.present_since.get_or_insert(now.at);
+            let last = memory.poked_at.map_or(since, |poked| poked.max(since));
+            let unheard = now.at.saturating_sub(last) >= UNHEARD && !now.app.skipped;
+            return unheard.then_some(Reason::Unheard);
         }
         memory.present_since = None;
         if now.app.deleting || now.app.skipped {
@@ -100,6 +109,11 @@ impl Nudges {
             memory.towards = (head.to_owned(), 0);
         }
         memory.towards.1 += 1;
+    }
+
+    /// The object was changed, so that Argo CD reads it again.
+    pub fn poked(&mut self, app: &str, at: Moment) {
+        self.of.entry(app.to_owned()).or_default().poked_at = Some(at);
     }
 
     /// For how long nobody has taken a refresh, where that is too long.

@@ -1,11 +1,11 @@
 //! The bridge's memory, and its one task: look, judge, ask Argo CD to look again where that is due.
 
+mod ask;
+
 use super::{address::Addresses, git::Git, runs, usage::Usage};
 use crate::{
     Error, Kind, Result,
-    argo::{Application, REFRESH},
-    connect::merge,
-    in_cluster::applications,
+    argo::Application,
     jobs,
     live::{Look, Moment, Tracker, Verdict},
     nudge::{Now, Nudges, Reason},
@@ -17,7 +17,6 @@ use crate::{
 };
 use engine::{Run, Status};
 use k8s_openapi::api::batch::v1::Job;
-use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -366,29 +365,5 @@ impl Core {
         }
         memory.logs.insert(key, lines.clone());
         lines
-    }
-
-    /// Sets the annotation where it is absent. The resource version makes it certain that it was:
-    /// set again while it is there, it would be removed by a comparison that began before.
-    async fn ask(&self, due: &Due) {
-        let api = applications(&self.reader.client, &self.reader.argocd);
-        let patch = json!({"metadata": {
-            "resourceVersion": due.resource_version,
-            "annotations": {REFRESH: "normal"},
-        }});
-        match merge(&api, &format!("Application {}", due.app), &due.app, &patch).await {
-            Ok(_) => {
-                tracing::debug!(app = due.app, reason = ?due.reason, "refresh");
-                let at = self.reader.now();
-                let mut memory = self.memory();
-                let head = memory.head.clone();
-                memory.nudges.asked(&due.app, at, head.as_deref());
-                if let Some(ticket) = due.ticket {
-                    memory.tracker.asked(&due.app, ticket, at);
-                }
-            }
-            Err(error) if error.kind == Kind::Conflict => {}
-            Err(error) => self.complain("refresh", &error),
-        }
     }
 }

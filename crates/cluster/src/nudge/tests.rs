@@ -60,8 +60,10 @@ impl World {
             head: self.head,
             refreshed_at: self.refreshed_at,
         });
-        if reason.is_some() {
-            self.nudges.asked("app", self.at, self.head);
+        match reason {
+            None => {}
+            Some(Reason::Unheard) => self.nudges.poked("app", self.at),
+            Some(_) => self.nudges.asked("app", self.at, self.head),
         }
         reason
     }
@@ -90,7 +92,13 @@ fn another_revision_than_the_head_is_asked_for_until_it_is_there() {
     assert_eq!(world.after(100), Some(Reason::Head));
     // While one waits to be taken no other is set: it would be lost with it.
     world.app.refresh_asked = true;
+    assert_eq!(world.count(1), 0);
+    // Nobody takes it: Argo CD may not know of it, and is told again, at ease.
+    assert_eq!(world.after(600), Some(Reason::Unheard));
+    assert_eq!(world.count(4), 2);
+    world.app.skipped = true;
     assert_eq!(world.count(5), 0);
+    world.app.skipped = false;
     world.app.refresh_asked = false;
     assert_eq!(world.after(1), Some(Reason::Head));
     // For ever, but not in a hurry.

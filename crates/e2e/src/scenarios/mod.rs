@@ -150,7 +150,7 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario!(
             robot::pushes_in_a_row,
-            "two pushes 20 ms apart, thirty times: what is called live is what runs",
+            "two pushes 20 ms apart, ten times: what is called live is what runs",
             On::Clusters
         ),
         scenario!(

@@ -85,7 +85,7 @@ pub fn pushes_in_a_row(world: &World) -> Result<Option<String>> {
     let kube = world.kubernetes()?;
     let promotion = world.person.last_promotion()?;
     let mut wrong = Vec::new();
-    const ROUNDS: usize = 30;
+    const ROUNDS: usize = 10;
     for round in 0..ROUNDS {
         let first = world.person.revert(&promotion)?;
         world.engine.refresh()?;
