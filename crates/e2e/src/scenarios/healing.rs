@@ -64,7 +64,11 @@ pub fn manual_change_healed(world: &World) -> Result<Option<String>> {
         ensure!(app.is_live_at(&head), "{}", app.summary());
         Ok(())
     })?;
-    ensure!(world.info()? == before, "another model is live");
+    // A Service that is made anew reaches the nodes' tables a second or two later.
+    world.wait_for("the API behind the new Service", world.patience.notice, || {
+        ensure!(world.info()? == before, "another model is live");
+        Ok(())
+    })?;
     Ok(None)
 }
 
