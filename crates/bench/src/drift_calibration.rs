@@ -19,10 +19,10 @@ use std::sync::Arc;
 #[derive(clap::Args)]
 pub struct Options {
     /// Trials without drift, for each world and up to 10 features; fewer for more
-    #[arg(long, default_value_t = 4_000)]
+    #[arg(long, default_value_t = 3_000)]
     trials: usize,
     /// Trials with drift, for each of both kinds, likewise
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 100)]
     drifts: usize,
     /// Threads
     #[arg(long, default_value_t = 1)]
@@ -171,11 +171,7 @@ fn quiet(options: &Options, quick: bool, world: World, features: usize) -> Quiet
         day: WINDOW as u64,
         rule: Rule::default(),
     };
-    let trials = if quick {
-        options.trials / 10
-    } else {
-        options.trials
-    };
+    let trials = fewer(options.trials, features, quick);
     let seed = Random::new(options.seed ^ (features as u64) << 8 ^ world as u64).bits();
     let quiet = cell.trials(seed, trials, Change::Nothing, true);
     // The compat rule costs little: more trials for the threshold that makes it as quiet.
@@ -197,11 +193,7 @@ fn line(options: &Options, quick: bool, quiet: &Quiet, rate: f64) -> Line {
     let Quiet { cell, seed, .. } = quiet;
     let as_quiet = quiet.farthest[(quiet.farthest.len() as f64 * rate) as usize];
     let sizes = sizes(cell.world, cell.features);
-    let drifts = if quick {
-        options.drifts / 10
-    } else {
-        options.drifts
-    };
+    let drifts = fewer(options.drifts, cell.features, quick);
     let power = |seed: u64, change| {
         let found = cell.trials(seed, drifts, change, true);
         [

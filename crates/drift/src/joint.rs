@@ -5,8 +5,9 @@
 //! Pitman, 1937; P. H. Westfall, S. S. Young, "Resampling-based multiple testing", 1993). Each feature's
 //! statistic is of the family of T. W. Anderson and D. A. Darling (Annals of Mathematical Statistics 23, 1952),
 //! `∫(F − G)²·w(H) dH` over the pooled distribution H with ties, weight `1/√(u(1 − u))`: between Cramér–von Mises'
-//! (1), which is the better one where tails are heavy, and Anderson–Darling's (its square). `sparse` takes the largest one, for a single feature that
-//! moved; `diffuse` their sum, for many that moved a little.
+//! (1) and Anderson–Darling's (its square). `sparse` takes the largest one, or Kolmogorov–Smirnov's where that
+//! lies further out in its own tail (as with heavy tails), for a single feature that moved; `diffuse` takes their
+//! sum, for many that moved a little.
 
 use crate::random::Random;
 use serde::{Deserialize, Serialize};
@@ -37,10 +38,15 @@ struct Ranked {
     order: Vec<u32>,
     /// Where each group of ties ends, and its weight.
     groups: Vec<(u32, f32)>,
-    /// One over the statistic's mean, and over the scale of its tail.
+    /// One over the statistic's mean.
     per_mean: f32,
-    per_scale: f32,
+    /// What makes the statistic's tail, and that of the squared largest gap, `exp(−x)`.
+    per_tail: f32,
+    per_gap: f32,
 }
+
+/// One feature's statistics in each lane: the integral, and the largest gap squared.
+type Statistics = [[f32; LANES]; 2];
 
 impl Ranked {
     /// A missing value is a value of its own, below all others. `None` where all rows tie.
@@ -79,14 +85,15 @@ impl Ranked {
                 .map(|(&end, &weight)| (end, weight as f32))
                 .collect(),
             per_mean: (1.0 / (spread * mean)) as f32,
-            per_scale: (1.0 / (spread * scale)) as f32,
+            per_tail: (0.5 / (spread * scale)) as f32,
+            per_gap: (2.0 / spread) as f32,
         })
     }
 
-    /// The statistic for each lane; `labels` holds 1 for a row of the window, else 0.
-    fn statistics(&self, labels: &[[f32; LANES]], share: f32) -> [f32; LANES] {
+    /// `labels` holds 1 for a row of the window, else 0.
+    fn statistics(&self, labels: &[[f32; LANES]], share: f32) -> Statistics {
         let mut sums = [0.0_f32; LANES];
-        let mut total = [0.0_f32; LANES];
+        let [mut total, mut largest] = [[0.0_f32; LANES]; 2];
         let mut start = 0;
         for &(end, weight) in &self.groups {
             for &row in &self.order[start as usize..end as usize] {
@@ -98,11 +105,17 @@ impl Ranked {
             let expected = end as f32 * share;
             for lane in 0..LANES {
                 let gap = sums[lane] - expected;
-                total[lane] += weight * gap * gap;
+                let square = gap * gap;
+                total[lane] += weight * square;
+                largest[lane] = if square > largest[lane] {
+                    square
+                } else {
+                    largest[lane]
+                };
             }
             start = end;
         }
-        total
+        [total, largest]
     }
 }
 
@@ -189,10 +202,11 @@ pub fn joint_test(
     let both = |labels: &[[f32; LANES]]| {
         let (mut most, mut sum) = ([0.0_f32; LANES], [0.0_f32; LANES]);
         for column in &columns {
-            let statistics = column.statistics(labels, share);
+            let [integral, gap] = column.statistics(labels, share);
             for lane in 0..LANES {
-                most[lane] = most[lane].max(statistics[lane] * column.per_scale);
-                sum[lane] += statistics[lane] * column.per_mean;
+                let farthest = (integral[lane] * column.per_tail).max(gap[lane] * column.per_gap);
+                most[lane] = most[lane].max(farthest);
+                sum[lane] += integral[lane] * column.per_mean;
             }
         }
         [most, sum]
