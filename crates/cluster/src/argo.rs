@@ -221,6 +221,9 @@ impl Application {
         let annotations = object.metadata.annotations.as_ref();
         let annotation = |key: &str| annotations.and_then(|all| all.get(key));
         let status = raw.status;
+        let operation = status.operation_state.map(Operation::of);
+        // The field stays until the operation is over, its PostSync hooks included.
+        let begun = operation.as_ref().is_some_and(|o| o.phase == Phase::Running);
         Ok(Application {
             name: object.metadata.name.clone().unwrap_or_default(),
             resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
@@ -241,8 +244,8 @@ impl Application {
                 "Missing" => Health::Missing,
                 _ => Health::Unknown,
             },
-            pending: raw.operation.is_some_and(|operation| !operation.is_null()),
-            operation: status.operation_state.map(Operation::of),
+            pending: raw.operation.is_some_and(|asked| !asked.is_null()) && !begun,
+            operation,
             refresh_asked: annotation(REFRESH).is_some(),
             skipped: annotation(SKIP).is_some_and(|value| value == "true"),
             deleting: object.metadata.deletion_timestamp.is_some(),

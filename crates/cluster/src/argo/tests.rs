@@ -93,6 +93,19 @@ fn before_the_first_look_all_is_unknown() {
 }
 
 #[test]
+fn an_operation_is_pending_until_it_begins() {
+    let with = |phase: &str| {
+        read(json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "app"},
+            "operation": {"sync": {}}, "status": {"operationState": {"phase": phase}},
+        }))
+        .pending
+    };
+    // The field is there until the operation is over; the state is the last one's until it begins.
+    assert!(with("Succeeded") && with("Failed") && !with("Running"));
+}
+
+#[test]
 fn only_checks_after_the_rollout_are_left() {
     let with = |phase: &str, resources: Value| {
         let mut object = healthy();
