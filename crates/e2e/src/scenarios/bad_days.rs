@@ -27,7 +27,11 @@ pub fn api_killed(world: &World) -> Result<Option<String>> {
         ensure!(replicas(world)? != had, "no restart counted yet");
         Ok(())
     })?;
-    ensure!(world.info()?.digests == before.digests, "another model came back");
+    // A new pod is ready a moment before the nodes' tables lead to it.
+    world.wait_for("the model of before", world.patience.notice, || {
+        ensure!(world.info()?.digests == before.digests, "another model came back");
+        Ok(())
+    })?;
     world.send(&world.bodies(&world.first_batch()?)?[..20])?;
     let report = load.stop();
     match world.kubernetes {
