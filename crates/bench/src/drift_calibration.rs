@@ -19,10 +19,10 @@ use std::sync::Arc;
 #[derive(clap::Args)]
 pub struct Options {
     /// Trials without drift, for each world and up to 10 features; fewer for more
-    #[arg(long, default_value_t = 3_000)]
+    #[arg(long, default_value_t = 2_000)]
     trials: usize,
     /// Trials with drift, for each of both kinds, likewise
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 24)]
     drifts: usize,
     /// Threads
     #[arg(long, default_value_t = 1)]
@@ -282,7 +282,12 @@ pub fn run(options: &Options, quick: bool) -> Result<Report> {
     });
     let report = report(&lines, short_day);
     if let Some(path) = &options.write {
-        let text = page(&lines, short_day, rate, quick);
+        let Options {
+            trials, drifts, seed, ..
+        } = options;
+        let quick = if quick { " --quick" } else { "" };
+        let command = format!("--trials {trials} --drifts {drifts} --seed {seed}{quick}");
+        let text = page(&lines, short_day, rate, &command);
         std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
     }
     Ok(report)

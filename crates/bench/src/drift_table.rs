@@ -133,16 +133,15 @@ pub fn report(lines: &[Line], part_of_a_day: Share) -> Report {
 }
 
 /// The table of `docs/drift.md`.
-pub fn page(lines: &[Line], part_of_a_day: Share, rate: f64, quick: bool) -> String {
+pub fn page(lines: &[Line], part_of_a_day: Share, rate: f64, command: &str) -> String {
     let rule = Rule::default();
     let mut text = format!(
         "# How far the drift rule can be believed\n\n\
-        Written by `cargo xtask bench drift calibration --write docs/drift.md{}`; do not edit by hand. The method and its proof are in\n\
-        [decision 0013](adr/0013-drift-that-can-be-believed.md).\n\n\
+        Written by `cargo xtask bench drift calibration {command} --write docs/drift.md`; do not edit by hand.\n\
+        The method and its proof are in [decision 0013](adr/0013-drift-that-can-be-believed.md).\n\n\
         Each trial draws a reference of {REFERENCE} rows and traffic of its own, fills a window of {WINDOW} rows and goes on for\n\
         one more window's worth, with {} looks in it. Brackets: exact 95 % bounds (Clopper and Pearson). The promise is at most\n\
         {} % (one window's worth in {:.0}).\n\n",
-        if quick { " --quick" } else { "" },
         rule.looks,
         100.0 * rule.level,
         1.0 / rule.level,
