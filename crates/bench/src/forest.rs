@@ -1,17 +1,15 @@
 //! `bench forest`: training beside scikit-learn, predictions beside onnxruntime, alternating in one run.
 
-use crate::paths;
+use crate::oracle::Python;
 use crate::report::{Bar, Report, median};
 use anyhow::{Context, Result, ensure};
 use linfa::Dataset;
 use linfa::traits::Fit;
 use model::Forest;
 use ndarray::{Array1, Array2, Axis, Slice};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::hint::black_box;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 #[derive(clap::Args)]
@@ -32,33 +30,7 @@ const FULL: [usize; 2] = [100_000, 25_000];
 /// Too few for the accuracies of two seeds to be compared closely.
 const QUICK: [usize; 2] = [10_000, 5_000];
 
-/// The other side's process; ends with its input.
-struct Python {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
 impl Python {
-    fn start() -> Result<Self> {
-        let mut child = Command::new(paths::oracle_python()?)
-            .args(["-c", include_str!("../python/forest.py")])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("start the oracle's Python")?;
-        let input = child.stdin.take().context("its input")?;
-        let output = BufReader::new(child.stdout.take().context("its output")?);
-        Ok(Self { child, input, output })
-    }
-
-    fn ask(&mut self, request: Value) -> Result<Value> {
-        writeln!(self.input, "{request}").context("ask the oracle")?;
-        let mut line = String::new();
-        self.output.read_line(&mut line).context("the oracle's answer")?;
-        serde_json::from_str(&line).context("the oracle ended early, see above")
-    }
-
     /// Generates a table (the first `sizes[0]` rows to train on) and reads it back.
     fn table(&mut self, name: &str, folder: &Path, seed: u64, sizes: [usize; 2]) -> Result<Table> {
         let answer = self.ask(json!({
@@ -79,13 +51,6 @@ impl Python {
             test: part(Slice::from(sizes[0]..)),
             rows,
         })
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -210,7 +175,7 @@ pub fn run(options: &Options, quick: bool) -> Result<Report> {
     let (many, one) = (pool(jobs)?, pool(1)?);
     let folder = tempfile::tempdir().context("make a folder for the tables")?;
     let folder = folder.path();
-    let mut python = Python::start()?;
+    let mut python = Python::start(include_str!("../python/forest.py"))?;
     let mut report = Report::new("Random forest");
 
     let mut training = Training::default();

@@ -5,6 +5,7 @@ mod child;
 mod drift;
 mod forest;
 mod onnx_plans;
+mod oracle;
 mod paths;
 mod report;
 mod serve;

@@ -1,17 +1,15 @@
 //! `bench onnx`: plans of exported models beside onnxruntime, one thread each, in turn.
 
-use crate::paths;
+use crate::oracle::Python;
 use crate::report::{Bar, Report, median};
 use anyhow::{Context, Result, ensure};
 use linfa::{Dataset, traits::Fit};
 use ndarray::{Array1, Array2};
 use onnx::plan::{Limits, Values, View};
 use onnx::{Plan, Scratch};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::hint::black_box;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 #[derive(clap::Args)]
@@ -24,44 +22,11 @@ pub struct Options {
 /// Rows of a batch.
 const ROWS: usize = 1_000;
 
-/// The other side's process; ends with its input.
-struct Python {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
 impl Python {
-    fn start() -> Result<Self> {
-        let mut child = Command::new(paths::oracle_python()?)
-            .args(["-c", include_str!("../python/onnx.py")])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("start the oracle's Python")?;
-        let input = child.stdin.take().context("its input")?;
-        let output = BufReader::new(child.stdout.take().context("its output")?);
-        Ok(Self { child, input, output })
-    }
-
-    fn ask(&mut self, request: Value) -> Result<Value> {
-        writeln!(self.input, "{request}").context("ask the oracle")?;
-        let mut line = String::new();
-        self.output.read_line(&mut line).context("the oracle's answer")?;
-        serde_json::from_str(&line).context("the oracle ended early, see above")
-    }
-
     /// Microseconds of one run over so many rows.
     fn micros(&mut self, rows: usize, runs: usize) -> Result<f64> {
         let answer = self.ask(json!({"do": "ask", "rows": rows, "runs": runs}))?;
         Ok(answer["seconds"].as_f64().context("seconds")? * 1e6)
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -228,7 +193,7 @@ pub fn run(options: &Options, quick: bool) -> Result<Report> {
     let train = if quick { options.train / 4 } else { options.train };
     let folder = tempfile::tempdir().context("make a folder for the models")?;
     let folder = folder.path();
-    let mut python = Python::start()?;
+    let mut python = Python::start(include_str!("../python/onnx.py"))?;
     let mut report = Report::new("Exported models");
 
     let iris = Subject::new(&mut python, folder, "iris", 0)?;
