@@ -13,8 +13,6 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(250);
-/// An earlier release that answers for so long was synced: the head is the next sync's matter.
-const STEADY: Duration = Duration::from_secs(3);
 
 /// Asks and moves the alias.
 ///
@@ -33,6 +31,16 @@ pub fn smoke(flags: &SmokeFlags) -> Result<Outcome> {
         "environment": environment, "tag": release.tag.to_string(), "digest": release.digest,
         "model_version": release.model_version,
     });
+    // The manifests that this hook came with may be those of a commit before the head.
+    if let Some(image) = flags.release_image.as_deref()
+        && digest_of(image) != Some(&release.digest)
+    {
+        let text = format!(
+            "this sync brought {image}: {} is for the sync that brings it",
+            release.tag
+        );
+        return Ok(Outcome::new("smoke", Status::Skipped, detail, text));
+    }
     if let Some(other) = wait(&repo, &release, flags)? {
         return Ok(Outcome::new("smoke", Status::Skipped, detail, other));
     }
@@ -53,31 +61,13 @@ pub fn smoke(flags: &SmokeFlags) -> Result<Outcome> {
 /// Waits until the API answers as the release says; a text where that is not to be expected any more.
 fn wait(repo: &Repo, release: &Release, flags: &SmokeFlags) -> Result<Option<String>> {
     let end = Instant::now() + Duration::from_secs(flags.smoke_deadline);
-    let mut other: Option<(String, Instant)> = None;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let answer = probe::all(&flags.api_url, release, left.clamp(POLL, Duration::from_secs(5)));
-        let image = match &answer {
-            Answer::Ours(_) => return Ok(None),
-            Answer::Other(info) => info.digests.image.clone(),
-            Answer::None(_) => None,
-        };
-        other = match (image, other) {
-            (Some(image), Some((same, since))) if image == same => Some((same, since)),
-            (Some(image), _) => Some((image, Instant::now())),
-            (None, _) => None,
-        };
-        if let Some(text) = replaced(repo, release)? {
-            return Ok(Some(text));
+        if let Answer::Ours(_) = answer {
+            return Ok(None);
         }
-        if let Some((image, since)) = &other
-            && since.elapsed() >= STEADY
-            && was_released(repo, image)?
-        {
-            let text = format!(
-                "the API serves an earlier release ({image}): {} is for the sync that brings it",
-                release.tag
-            );
+        if let Some(text) = replaced(repo, release)? {
             return Ok(Some(text));
         }
         if left.is_zero() {
@@ -105,9 +95,7 @@ fn replaced(repo: &Repo, release: &Release) -> Result<Option<String>> {
     })
 }
 
-/// Whether an image was promoted once: what serves it is a release of ours.
-fn was_released(repo: &Repo, image: &str) -> Result<bool> {
-    let log = repo.log(500)?;
-    let mut trailers = log.iter().flat_map(|entry| &entry.trailers);
-    Ok(trailers.any(|(key, value)| key == "Image-Digest" && value == image))
+/// `sha256:<hex>` of a reference; `None` where it names no digest, as before the first release.
+fn digest_of(image: &str) -> Option<&str> {
+    Some(image.rsplit_once('@')?.1)
 }

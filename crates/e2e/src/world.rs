@@ -286,6 +286,15 @@ impl World {
             .context("no version in the answer")
     }
 
+    /// Waits until `champion` is the version that is live: the last word of a rollout in a cluster.
+    pub fn champion_is_live(&self) -> Result<()> {
+        self.wait_for("the champion alias", self.patience.rollout, || {
+            let (champion, live) = (self.alias(names::ALIAS_CHAMPION)?, self.info()?.model_version);
+            ensure!(champion == live, "the champion is {champion}, {live} is live");
+            Ok(())
+        })
+    }
+
     /// Versions in the registry, all of them.
     pub fn versions(&self) -> Result<Vec<Value>> {
         let filter = format!("name%3D%27{}%27", names::MODEL_NAME);

@@ -263,6 +263,9 @@ pub struct SmokeFlags {
         value_name = "URL"
     )]
     pub api_url: String,
+    /// Image that the sync before brought, where one did: another one at the head is not its matter.
+    #[arg(long, env = "RELEASE_IMAGE", value_name = "REF")]
+    pub release_image: Option<String>,
     /// Registered model.
     #[arg(long, env = "MODEL_NAME", default_value = contract::names::MODEL_NAME, value_name = "NAME")]
     pub model_name: String,

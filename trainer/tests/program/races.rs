@@ -176,7 +176,27 @@ pub fn smoke(world: &World) {
         (&"done".into(), &1.into())
     );
     assert_eq!(registry.alias(ALIAS_CHAMPION), Some(1));
-    assert_eq!(ask(&[]).expect(0).json()["status"], "already");
+    let said = ask(&[]).expect(0).json();
+    assert_eq!(said["status"], "already");
+    // The hook of a sync that brought another image, or none yet, leaves the head to its own sync.
+    let own = format!(
+        "localhost:5000/x/inference-api@{}",
+        said["digest"].as_str().unwrap()
+    );
+    assert_eq!(
+        ask(&[("RELEASE_IMAGE", &own)]).expect(0).json()["status"],
+        "already"
+    );
+    let other = format!("localhost:5000/x/inference-api@sha256:{}", "0".repeat(64));
+    for brought in [other.as_str(), "inference-api"] {
+        let said = ask(&[("RELEASE_IMAGE", brought)]).expect(0);
+        assert_eq!(said.json()["status"], "skipped");
+        assert!(
+            said.stderr.contains(&format!("this sync brought {brought}")),
+            "{}",
+            said.stderr
+        );
+    }
     let nobody = "http://127.0.0.1:9";
     let said = ask(&[("API_URL", nobody)]).expect(exit::NOT_LIVE);
     assert!(said.stderr.contains("/readyz"), "{}", said.stderr);

@@ -2,7 +2,13 @@
 
 mod ask;
 
-use super::{address::Addresses, git::Git, runs, usage::Usage};
+use super::{
+    address::Addresses,
+    git::Git,
+    runs,
+    traffic::{self, Traffic},
+    usage::Usage,
+};
 use crate::{
     Error, Kind, Result,
     argo::Application,
@@ -60,6 +66,7 @@ pub struct Core {
 #[derive(Debug, Default)]
 struct Memory {
     tracker: Tracker,
+    traffic: Traffic,
     nudges: Nudges,
     head: Option<String>,
     /// When the reading of `head` began.
@@ -262,7 +269,9 @@ impl Core {
                 release: &release,
                 steady: *steady,
             };
-            let verdict = self.memory().tracker.look(look);
+            let mut verdict = self.memory().tracker.look(look);
+            let address = self.addresses.of(app, snapshot).await;
+            self.follow_traffic(look, &mut verdict, address.as_deref()).await;
             let (reason, silent) = self.nudge(snapshot.at, app, &verdict, &workloads);
             due.extend(reason.map(|reason| Due {
                 app: app.name.clone(),
@@ -277,7 +286,7 @@ impl Core {
                 workloads: &workloads,
                 verdict: &verdict,
                 log: &[],
-                address: self.addresses.of(app, snapshot).await,
+                address,
                 template_images: &schedule::images(&crons),
                 next_schedule: schedule::next_of(&crons),
                 silent_s: silent.map(|silent| silent.as_secs()),
@@ -293,6 +302,7 @@ impl Core {
         let mut memory = self.memory();
         let there = |name: &str| snapshot.apps.iter().any(|(app, _)| app.name == name);
         memory.tracker.keep(there);
+        memory.traffic.keep(there);
         memory.nudges.keep(there);
         status.revision = memory.head.clone().unwrap_or_default();
         quiet &= memory.head.is_some() && due.is_empty();
@@ -311,6 +321,17 @@ impl Core {
             namespaces: snapshot.namespaces.keys().cloned().collect(),
             quiet,
         }
+    }
+
+    /// Live is what the address answers with, too.
+    async fn follow_traffic(&self, look: Look<'_>, verdict: &mut Verdict, address: Option<&str>) {
+        let app = look.app.name.as_str();
+        let due = self.memory().traffic.is_due(app, verdict, look.release);
+        let reached = match (address, traffic::digest(app, look.workloads)) {
+            (Some(address), Some(digest)) if due => Some(traffic::ask(address, digest).await),
+            _ => None,
+        };
+        self.memory().traffic.judge(app, look.at, verdict, reached);
     }
 
     fn nudge(

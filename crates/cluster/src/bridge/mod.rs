@@ -8,6 +8,7 @@ mod git;
 mod home;
 mod runs;
 mod server;
+mod traffic;
 mod usage;
 
 pub use address::internal_ip;

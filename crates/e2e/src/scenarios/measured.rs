@@ -16,11 +16,7 @@ pub fn push_to_live(world: &World) -> Result<Option<String>> {
     let (mut back, mut forth) = (Vec::new(), Vec::new());
     let timed = |commit: &str| -> Result<Duration> {
         // The smoke test of the sync before is part of that sync, and it moves the alias at its end.
-        world.wait_for("the champion alias", world.patience.rollout, || {
-            let (champion, live) = (world.alias(names::ALIAS_CHAMPION)?, world.info()?.model_version);
-            ensure!(champion == live, "the champion is {champion}, {live} is live");
-            Ok(())
-        })?;
+        world.champion_is_live()?;
         let start = Instant::now();
         let reverted = world.person.revert(commit)?;
         world.wait_live(&reverted)?;

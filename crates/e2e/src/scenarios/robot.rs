@@ -97,9 +97,15 @@ pub fn pushes_in_a_row(world: &World) -> Result<Option<String>> {
         if !world.person.read(&world.release_file())?.contains(&digest) {
             wrong.push(format!("round {round}: {second} called live with {image}"));
         }
+        if world.info()?.digests.image.as_deref() != Some(&digest) {
+            wrong.push(format!(
+                "round {round}: {second} called live, answered by another image"
+            ));
+        }
     }
     world.note(format!("{} of {ROUNDS} wrong", wrong.len()));
     ensure!(wrong.is_empty(), "{} of {ROUNDS} wrong: {wrong:?}", wrong.len());
+    world.champion_is_live()?;
     Ok(None)
 }
 
