@@ -1,8 +1,11 @@
 //! Where a Service answers on this machine: at the node, where that can be reached, else through a
 //! forward.
 
-use super::forward::{self, Target};
-use crate::{argo::Application, snapshot::Snapshot};
+use super::{
+    forward::{self, Target},
+    traffic::{PAUSE, TABLES},
+};
+use crate::{argo::Application, live::Moment, snapshot::Snapshot};
 use k8s_openapi::api::core::v1::{Node, Service};
 use kube::{Api, Client, api::ListParams};
 use std::{collections::BTreeMap, io::ErrorKind, time::Duration};
@@ -10,7 +13,7 @@ use tokio::{net::TcpStream, sync::Mutex};
 
 const PROBE: Duration = Duration::from_millis(500);
 /// A node that refuses a port whose pods are ready will go on refusing it.
-const REFUSALS_MAX: u32 = 20;
+const REFUSALS_MAX: u32 = 6;
 /// Local ports of Services that have none of their own; the offset is added.
 const FORWARDED: &[(&str, u16)] = &[
     ("git-server", 30300),
@@ -36,7 +39,15 @@ impl std::fmt::Debug for Addresses {
 struct Known {
     node: Option<String>,
     addresses: BTreeMap<Target, String>,
-    refusals: BTreeMap<Target, u32>,
+    tries: BTreeMap<Target, Tries>,
+}
+
+/// Probes of a node's port.
+#[derive(Default)]
+struct Tries {
+    refused: u32,
+    /// Not before.
+    next: Moment,
 }
 
 /// What a node said about one of its ports.
@@ -89,17 +100,25 @@ impl Addresses {
                 .0
                 .iter()
                 .any(|workload| workload.unsettled.is_none() && workload.wanted > 0);
+            let tries = known.tries.entry(target.clone()).or_default();
+            if !serves {
+                // No pod is behind it, and asking would do harm (see `TABLES`).
+                tries.next = snapshot.at + TABLES;
+                return Some(address);
+            }
+            if snapshot.at < tries.next {
+                return Some(address);
+            }
+            tries.next = snapshot.at + PAUSE;
             match probe(&node, port).await {
                 Port::Open => {
                     known.addresses.insert(target, address.clone());
                     return Some(address);
                 }
-                // No pod is behind it, or the node's rules are not there yet: asked again at the next look.
-                Port::Refused if !serves => return Some(address),
+                // The node's rules may not be there yet: asked again.
                 Port::Refused => {
-                    let refusals = known.refusals.entry(target.clone()).or_default();
-                    *refusals += 1;
-                    if *refusals < REFUSALS_MAX {
+                    tries.refused += 1;
+                    if tries.refused < REFUSALS_MAX {
                         return Some(address);
                     }
                 }

@@ -6,7 +6,7 @@ use super::{
     address::Addresses,
     git::Git,
     runs,
-    traffic::{self, Traffic},
+    traffic::{self, Reached, Traffic},
     usage::Usage,
 };
 use crate::{
@@ -326,9 +326,16 @@ impl Core {
     /// Live is what the address answers with, too.
     async fn follow_traffic(&self, look: Look<'_>, verdict: &mut Verdict, address: Option<&str>) {
         let app = look.app.name.as_str();
-        let due = self.memory().traffic.is_due(app, verdict, look.release);
-        let reached = match (address, traffic::digest(app, look.workloads)) {
-            (Some(address), Some(digest)) if due => Some(traffic::ask(address, digest).await),
+        let served = look.complete && look.workloads.iter().any(|w| w.pods.iter().any(|pod| pod.ready));
+        let due = self
+            .memory()
+            .traffic
+            .due(app, look.at, verdict, look.release, served);
+        let reached = match (due, address, traffic::digest(app, look.workloads)) {
+            (traffic::Due::Now, Some(address), Some(digest)) => Some(traffic::ask(address, digest).await),
+            (traffic::Due::Later, Some(address), Some(_)) => {
+                Some(Reached::Silent(format!("{address} may not lead to it yet")))
+            }
             _ => None,
         };
         self.memory().traffic.judge(app, look.at, verdict, reached);

@@ -20,6 +20,12 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 const IN_A_ROW: u32 = 8;
 /// An address that says nothing for so long is not one to judge by (it may lead past this machine).
 const SILENT: Duration = Duration::from_secs(3);
+/// Until the nodes' tables are sure to lead to pods where there were none. To ask earlier would do
+/// harm: on a node itself, a connection that was refused leaves an entry in the connection table, and
+/// whoever is given the same port within the next two minutes is refused as well.
+pub const TABLES: Duration = Duration::from_millis(1500);
+/// Between two questions that were not answered.
+pub const PAUSE: Duration = Duration::from_millis(500);
 
 /// What is known of the addresses, by Application.
 #[derive(Debug, Default)]
@@ -31,7 +37,21 @@ pub struct Traffic {
 struct Track {
     proven: bool,
     silent_since: Option<Moment>,
+    /// When no pod was there to answer, last.
+    empty_at: Option<Moment>,
+    asked_at: Option<Moment>,
     live_revision: String,
+}
+
+/// Whether an address is to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// There is nothing to ask.
+    No,
+    /// Not yet.
+    Later,
+    /// Yes.
+    Now,
 }
 
 /// What an address says when it is asked for its model.
@@ -46,10 +66,23 @@ pub enum Reached {
 }
 
 impl Traffic {
-    /// Whether the address must be asked: the objects are live and nobody has asked since.
-    pub fn is_due(&self, app: &str, verdict: &Verdict, release: &Release) -> bool {
-        let proven = self.tracks.get(app).is_some_and(|track| track.proven);
-        verdict.live && *release == Release::Matches && !proven
+    /// Whether the address must be asked now: the objects are live and nobody has asked since.
+    /// `served`: pods and a Service are there to answer, whichever release they are of.
+    pub fn due(&mut self, app: &str, at: Moment, verdict: &Verdict, release: &Release, served: bool) -> Due {
+        let track = self.tracks.entry(app.to_owned()).or_default();
+        if !served {
+            track.empty_at = Some(at);
+        }
+        if !verdict.live || *release != Release::Matches || track.proven {
+            return Due::No;
+        }
+        let since = |then: Option<Moment>| then.map_or(Duration::MAX, |then| at.saturating_sub(then));
+        let silent = track.silent_since.is_some();
+        if since(track.empty_at) < TABLES || silent && since(track.asked_at) < PAUSE {
+            return Due::Later;
+        }
+        track.asked_at = Some(at);
+        Due::Now
     }
 
     /// Takes an answer (`None`: nobody asked) into account: the verdict is not "live" while the

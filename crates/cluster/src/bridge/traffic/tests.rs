@@ -62,18 +62,26 @@ fn an_address_that_is_silent_holds_it_for_three_seconds() {
 fn another_rollout_is_asked_about_anew() {
     let mut traffic = Traffic::default();
     assert!(after(&mut traffic, 1, Some(Reached::Release)).live);
-    assert!(!traffic.is_due("app", &live(), &Release::Matches));
-    let mut moving = Verdict {
+    let mut due = |at, verdict: &Verdict, release| {
+        let due = traffic.due("app", Duration::from_secs(at), verdict, &release, true);
+        let mut verdict = verdict.clone();
+        if due != Due::Now {
+            traffic.judge("app", Duration::from_secs(at), &mut verdict, None);
+        }
+        due
+    };
+    let moving = Verdict {
         live: false,
         ..live()
     };
-    traffic.judge("app", Duration::from_secs(2), &mut moving, None);
-    assert!(traffic.is_due("app", &live(), &Release::Matches));
-    assert!(
-        !traffic.is_due("app", &live(), &Release::None),
-        "it has no release"
-    );
-    assert!(!traffic.is_due("app", &moving, &Release::Matches), "it moves");
+    for (at, verdict, release, expected) in [
+        (1, &live(), Release::Matches, Due::No),
+        (2, &moving, Release::Matches, Due::No),
+        (2, &live(), Release::None, Due::No),
+        (2, &live(), Release::Matches, Due::Now),
+    ] {
+        assert_eq!(due(at, verdict, release.clone()), expected, "{at} {release:?}");
+    }
     let held = after(&mut traffic, 3, Some(Reached::Other("2".into())));
     assert_eq!((held.live, held.live_revision.as_str()), (false, NEW));
 }
@@ -133,4 +141,28 @@ async fn what_an_address_says() {
         panic!("nobody listens")
     };
     assert!(why.contains(&address) && why.contains("refused"), "{why}");
+}
+
+#[test]
+fn what_would_be_refused_is_not_asked() {
+    let mut traffic = Traffic::default();
+    let moving = Verdict {
+        live: false,
+        ..live()
+    };
+    let ms = Duration::from_millis;
+    let due = |traffic: &mut Traffic, at, verdict: &Verdict, served| {
+        traffic.due("app", ms(at), verdict, &Release::Matches, served)
+    };
+    assert_eq!(due(&mut traffic, 1000, &moving, false), Due::No);
+    assert_eq!(due(&mut traffic, 1100, &live(), true), Due::Later);
+    assert_eq!(due(&mut traffic, 2499, &live(), true), Due::Later);
+    assert_eq!(due(&mut traffic, 2500, &live(), true), Due::Now);
+    let silent = Some(Reached::Silent("refused".into()));
+    traffic.judge("app", ms(2500), &mut live(), silent);
+    assert_eq!(due(&mut traffic, 2600, &live(), true), Due::Later);
+    assert_eq!(due(&mut traffic, 3000, &live(), true), Due::Now);
+    // An answer of the release before is waited out at the pace of the looks.
+    traffic.judge("app", ms(3000), &mut live(), Some(Reached::Other("1".into())));
+    assert_eq!(due(&mut traffic, 3100, &live(), true), Due::Now);
 }
