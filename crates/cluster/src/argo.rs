@@ -85,6 +85,8 @@ pub struct Operation {
     pub message: String,
     /// What it did so far.
     pub resources: Vec<Resource>,
+    /// It is for some objects alone, as after a change by hand; such a one runs no hooks.
+    pub partial: bool,
 }
 
 /// One Application as it was at one reading.
@@ -121,6 +123,8 @@ pub struct Application {
     pub conditions: Vec<(String, String)>,
     /// Its objects.
     pub resources: Vec<Resource>,
+    /// Commit of the last operation on all of them that succeeded.
+    pub synced_whole: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -160,6 +164,7 @@ struct Status {
     operation_state: Option<OperationState>,
     conditions: Vec<Condition>,
     resources: Vec<RawResource>,
+    history: Vec<Words>,
 }
 
 #[derive(Default, Deserialize)]
@@ -196,6 +201,19 @@ struct OperationState {
     started_at: String,
     finished_at: String,
     sync_result: Option<SyncResult>,
+    operation: Asked,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    sync: Option<AskedSync>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AskedSync {
+    resources: Option<Vec<Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -255,6 +273,7 @@ impl Application {
                 .map(|c| (c.kind, c.message))
                 .collect(),
             resources: status.resources.into_iter().map(RawResource::named).collect(),
+            synced_whole: status.history.last().and_then(|last| commit(&last.revision)),
         })
     }
 
@@ -268,6 +287,16 @@ impl Application {
     /// Whether it follows the branch that this project releases on.
     pub fn follows_main(&self) -> bool {
         matches!(self.target_revision.as_str(), "main" | "HEAD" | "")
+    }
+
+    /// Whether its commit came by an operation for some objects alone, so that no hook has run for
+    /// it. Argo CD takes a commit for a change by hand when it was first compared during the
+    /// operation before, and heals it.
+    pub fn lacks_hooks(&self) -> bool {
+        let partial = self.operation.as_ref().is_some_and(|operation| {
+            operation.partial && operation.phase == Phase::Succeeded && operation.revision == self.revision
+        });
+        partial && self.revision.is_some() && self.synced_whole != self.revision
     }
 
     /// Whether the two readings differ in nothing that a judgement rests on.
@@ -306,6 +335,11 @@ impl Operation {
             finished_at: raw.finished_at,
             message: raw.message,
             resources: result.resources,
+            partial: raw
+                .operation
+                .sync
+                .and_then(|sync| sync.resources)
+                .is_some_and(|some| !some.is_empty()),
         }
     }
 

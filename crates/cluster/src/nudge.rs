@@ -7,6 +7,9 @@ use crate::{
 };
 use std::{collections::BTreeMap, time::Duration};
 
+/// The Application whose hook somebody waits for: it moves `champion`.
+const HOOKED: &str = contract::names::INFERENCE_API;
+
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
@@ -57,6 +60,8 @@ pub enum Reason {
     Stalled,
     /// One is there that nobody takes.
     Unheard,
+    /// Its commit is live, and its hooks have not run.
+    Hooks,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -66,6 +71,8 @@ struct Memory {
     towards: (String, u32),
     present_since: Option<Moment>,
     poked_at: Option<Moment>,
+    /// Commit for which a whole operation was asked for.
+    whole: Option<String>,
     /// What it looked like, since when.
     same: Option<(String, Moment)>,
 }
@@ -111,6 +118,11 @@ impl Nudges {
         memory.towards.1 += 1;
     }
 
+    /// A whole operation was asked for.
+    pub fn asked_whole(&mut self, app: &str, revision: &str) {
+        self.of.entry(app.to_owned()).or_default().whole = Some(revision.to_owned());
+    }
+
     /// The object was changed, so that Argo CD reads it again.
     pub fn poked(&mut self, app: &str, at: Moment) {
         self.of.entry(app.to_owned()).or_default().poked_at = Some(at);
@@ -152,7 +164,8 @@ impl Memory {
             _ => {}
         }
         if now.verdict.live {
-            return None;
+            let once = now.app.lacks_hooks() && self.whole != now.app.revision;
+            return (once && now.app.name == HOOKED).then_some(Reason::Hooks);
         }
         let same = since(self.same.as_ref().map(|(_, at)| *at));
         let pause = if now.at_rest { STALLED_AT_REST } else { STALLED };

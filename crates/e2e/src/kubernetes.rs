@@ -46,6 +46,12 @@ impl Kubernetes {
         image.as_str().map(str::to_owned).context("no image")
     }
 
+    /// Phase of an Application's last operation; empty before the first.
+    pub fn operation_phase(&self, application: &str) -> Result<String> {
+        let path = "--output=jsonpath={.status.operationState.phase}";
+        self.run(&["--namespace", "argocd", "get", "application", application, path])
+    }
+
     /// Replicas that a Deployment asks for.
     pub fn replicas_of(&self, namespace: &str, deployment: &str) -> Result<u64> {
         let found = self.json(&["--namespace", namespace, "get", "deployment", deployment])?;

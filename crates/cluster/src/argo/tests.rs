@@ -130,3 +130,28 @@ fn only_checks_after_the_rollout_are_left() {
     assert!(!with("Succeeded", json!([deployment("Synced"), smoke])));
     assert!(!with("Running", json!([])));
 }
+
+#[test]
+fn a_commit_that_was_healed_in_lacks_its_hooks() {
+    let (now, before) = ("0123456789abcdef0123456789abcdef01234567", "0".repeat(40));
+    let told = |resources: Value, history: &[&str]| {
+        let mut object = healthy();
+        object["status"]["operationState"]["operation"]["sync"]["resources"] = resources;
+        let entries = history
+            .iter()
+            .map(|revision| json!({"id": 1, "revision": revision}));
+        object["status"]["history"] = entries.collect();
+        read(object)
+    };
+    let one = || json!([{"group": "apps", "kind": "Deployment", "name": "inference-api"}]);
+    assert!(told(one(), &[&before]).lacks_hooks());
+    assert!(
+        !told(one(), &[&before, now]).lacks_hooks(),
+        "a change by hand since"
+    );
+    assert!(!told(Value::Null, &[&before, now]).lacks_hooks(), "whole");
+    assert!(
+        !told(json!([]), &[&before]).lacks_hooks(),
+        "whole, and the history not written yet"
+    );
+}

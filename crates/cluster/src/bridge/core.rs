@@ -97,6 +97,7 @@ struct Seen {
 /// A refresh that is due.
 struct Due {
     app: String,
+    revision: String,
     resource_version: String,
     ticket: Option<u64>,
     reason: Reason,
@@ -275,6 +276,7 @@ impl Core {
             let (reason, silent) = self.nudge(snapshot.at, app, &verdict, &workloads);
             due.extend(reason.map(|reason| Due {
                 app: app.name.clone(),
+                revision: verdict.revision.clone(),
                 resource_version: app.resource_version.clone(),
                 ticket: verdict.ticket,
                 reason,

@@ -9,6 +9,7 @@ const NEXT: &str = "2222222222222222222222222222222222222222";
 
 pub(super) fn operation(phase: Phase, revision: &str, started: u32) -> Operation {
     Operation {
+        partial: false,
         phase,
         revision: Some(revision.to_owned()),
         started_at: format!("2026-01-01T00:00:{started:02}Z"),
@@ -84,6 +85,7 @@ impl World {
                 deleting: false,
                 conditions: Vec::new(),
                 resources: Vec::new(),
+                synced_whole: None,
             },
             image: "a".into(),
             unsettled: None,

@@ -34,6 +34,7 @@ impl World {
                 deleting: false,
                 conditions: Vec::new(),
                 resources: Vec::new(),
+                synced_whole: Some(HEAD.to_owned()),
             },
             verdict: Verdict {
                 revision: HEAD.to_owned(),
@@ -186,4 +187,41 @@ fn a_controller_that_takes_nothing_is_noticed() {
     world.app.refresh_asked = false;
     world.after(1);
     assert_eq!(world.nudges.silent("app", world.at), None);
+}
+
+#[test]
+fn a_commit_that_was_healed_in_gets_its_hooks_once() {
+    let before = "0000000000000000000000000000000000000000";
+    let healed = crate::argo::Operation {
+        phase: crate::argo::Phase::Succeeded,
+        revision: Some(HEAD.to_owned()),
+        started_at: String::new(),
+        finished_at: String::new(),
+        message: String::new(),
+        resources: Vec::new(),
+        partial: true,
+    };
+    let mut world = World::new();
+    world.app.name = "inference-api".to_owned();
+    world.app.operation = Some(healed.clone());
+    assert_eq!(
+        world.after(100),
+        None,
+        "a change by hand at a commit whose hooks have run"
+    );
+    world.app.synced_whole = Some(before.to_owned());
+    world.verdict.live = false;
+    assert_eq!(world.after(100), None, "not live yet");
+    world.verdict.live = true;
+    world.app.operation = Some(crate::argo::Operation {
+        revision: Some(before.to_owned()),
+        ..healed.clone()
+    });
+    assert_eq!(world.after(100), None, "a commit that changed nothing");
+    world.app.operation = Some(healed);
+    assert_eq!(world.after(100), Some(Reason::Hooks));
+    world.nudges.asked_whole("inference-api", HEAD);
+    assert_eq!(world.after(100), None, "asked once");
+    world.app.name = "mlflow".to_owned();
+    assert_eq!(world.after(100), None, "nobody waits for its hooks");
 }

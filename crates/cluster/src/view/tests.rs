@@ -25,6 +25,7 @@ fn resource(kind: &str) -> Resource {
 
 fn operation(phase: Phase, revision: &str, applied: bool) -> Operation {
     Operation {
+        partial: false,
         phase,
         revision: Some(revision.to_owned()),
         started_at: "1".to_owned(),
@@ -52,6 +53,7 @@ impl World {
     fn live() -> Self {
         World {
             app: Application {
+                synced_whole: None,
                 name: "api".to_owned(),
                 resource_version: "1".to_owned(),
                 namespace: "serving".to_owned(),

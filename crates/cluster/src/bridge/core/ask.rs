@@ -16,8 +16,10 @@ impl Core {
     /// set again while it is there, it would be removed by a comparison that began before.
     pub(super) async fn ask(&self, due: &Due) {
         let api = applications(&self.reader.client, &self.reader.argocd);
-        if due.reason == Reason::Unheard {
-            return self.poke(&api, due).await;
+        match due.reason {
+            Reason::Unheard => return self.poke(&api, due).await,
+            Reason::Hooks => return self.sync_whole(&api, due).await,
+            _ => {}
         }
         let patch = json!({"metadata": {
             "resourceVersion": due.resource_version,
@@ -37,6 +39,27 @@ impl Core {
             Err(error) if error.kind == Kind::Conflict => {}
             Err(error) => self.complain("refresh", &error),
         }
+    }
+
+    /// Has Argo CD sync all objects at the commit that they are of already: only its hooks do something.
+    async fn sync_whole(&self, api: &Api<DynamicObject>, due: &Due) {
+        let patch = json!({
+            "metadata": {"resourceVersion": due.resource_version},
+            "operation": {
+                "initiatedBy": {"username": "driftless"},
+                "sync": {"revision": due.revision, "prune": true},
+            },
+        });
+        match merge(api, &format!("Application {}", due.app), &due.app, &patch).await {
+            Ok(_) => tracing::info!(
+                app = due.app,
+                revision = due.revision,
+                "synced again, for its hooks"
+            ),
+            Err(error) if error.kind == Kind::Conflict => return,
+            Err(error) => self.complain("sync", &error),
+        }
+        self.memory().nudges.asked_whole(&due.app, &due.revision);
     }
 
     /// Changes something that means nothing, so that Argo CD hears of the refresh that is there.
