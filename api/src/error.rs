@@ -77,6 +77,20 @@ codes! {
     EmptyBatch = "empty_batch", UNPROCESSABLE_ENTITY;
     /// `instances` is over the limit.
     TooManyInstances = "too_many_instances", UNPROCESSABLE_ENTITY;
+    /// The model takes something else than rows of numbers.
+    UnsupportedModel = "unsupported_model", UNPROCESSABLE_ENTITY;
+    /// A tensor of a name that the model does not have.
+    UnknownTensor = "unknown_tensor", BAD_REQUEST;
+    /// An input is not there.
+    MissingTensor = "missing_tensor", BAD_REQUEST;
+    /// The same tensor twice.
+    DuplicateTensor = "duplicate_tensor", BAD_REQUEST;
+    /// A tensor of another datatype than the model's.
+    TensorDatatype = "tensor_datatype", BAD_REQUEST;
+    /// A tensor of another shape than the model's, or than its own elements.
+    TensorShape = "tensor_shape", BAD_REQUEST;
+    /// A value has no meaning to the model.
+    PredictionFailed = "prediction_failed", BAD_REQUEST;
     /// The model answered NaN or infinity.
     PredictionNotFinite = "prediction_not_finite", INTERNAL_SERVER_ERROR;
     /// A defect of ours.

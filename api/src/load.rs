@@ -7,7 +7,11 @@
 mod checks;
 mod files;
 
-use crate::{config::Config, drift_watch::DriftWatch, served::Served};
+use crate::{
+    config::Config,
+    drift_watch::DriftWatch,
+    served::{Engine, Served},
+};
 use contract::{Manifest, info::Digests, manifest::Feature, manifest::Task, names, sha256_hex};
 use onnx::Model;
 use std::{
@@ -113,7 +117,7 @@ pub fn load(config: &Config) -> Result<Served, LoadError> {
     let drift = reference.map(|reference| DriftWatch::new(Arc::new(reference), &config.drift));
     let info = from_manifest(config, &manifest, sha256_hex(&manifest_bytes));
     let named = manifest.class_names().is_some();
-    Ok(Served::new(model, info, named, drift))
+    Ok(Served::new(Engine::Forest(model), info, named, drift))
 }
 
 fn from_manifest(config: &Config, manifest: &Manifest, manifest_digest: String) -> contract::ModelInfo {
@@ -186,7 +190,7 @@ fn plain(config: &Config, path: &Path, model: Model, digest: String) -> Result<S
         code_commit: None,
         image_tag: config.release.tag.clone(),
     };
-    Ok(Served::new(model, info, false, None))
+    Ok(Served::new(Engine::Forest(model), info, false, None))
 }
 
 /// First 12 hex digits of a digest: enough to tell versions apart where there is no number.

@@ -28,7 +28,7 @@ pub const LATENCY_BUCKETS: [(u64, &str); 16] = [
 ];
 
 /// Counts since the process started.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
     /// Answered prediction requests by latency; the last bucket is everything above.
     latency: [AtomicU64; LATENCY_BUCKETS.len() + 1],
@@ -41,6 +41,20 @@ pub struct Metrics {
     pub in_flight: AtomicUsize,
     /// Open connections; also what the connection limit counts.
     pub connections: AtomicUsize,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics {
+            latency: Default::default(),
+            latency_sum_ns: AtomicU64::new(0),
+            errors: std::array::from_fn(|_| AtomicU64::new(0)),
+            rows: AtomicU64::new(0),
+            others: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+        }
+    }
 }
 
 impl Metrics {

@@ -4,15 +4,39 @@ use crate::{
     drift_watch::DriftWatch,
     error::{ApiError, Code},
     predict::{answer::AnswerParts, rows::Rows},
+    tensor::{Datatype, TensorSpec},
 };
 use axum::body::Bytes;
 use contract::ModelInfo;
-use onnx::Model;
+use onnx::{Model, Plan};
+
+/// What evaluates.
+#[derive(Debug)]
+pub enum Engine {
+    /// The strict form of a forest, as the trainer writes it.
+    Forest(Model),
+    /// Any other graph.
+    Plan(Plan),
+}
+
+/// What a model takes and gives, for every protocol.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    /// Name in paths and answers.
+    pub name: String,
+    /// Version in paths and answers.
+    pub version: String,
+    /// Inputs, in the order of the graph.
+    pub inputs: Vec<TensorSpec>,
+    /// Outputs, in the order of the graph.
+    pub outputs: Vec<TensorSpec>,
+}
 
 /// One model, ready to answer.
 #[derive(Debug)]
 pub struct Served {
-    model: Model,
+    engine: Engine,
+    signature: Signature,
     info: ModelInfo,
     info_body: Bytes,
     feature_names: Vec<String>,
@@ -22,14 +46,15 @@ pub struct Served {
 
 impl Served {
     /// `named`: whether class names are worth showing in answers.
-    pub fn new(model: Model, info: ModelInfo, named: bool, drift: Option<DriftWatch>) -> Self {
+    pub fn new(engine: Engine, info: ModelInfo, named: bool, drift: Option<DriftWatch>) -> Self {
         let info_body = serde_json::to_vec(&info)
             .expect("a ModelInfo has string keys only")
             .into();
         Served {
             answers: AnswerParts::new(&info, named),
             feature_names: info.features.iter().map(|feature| feature.name.clone()).collect(),
-            model,
+            signature: signature(&engine, &info),
+            engine,
             info,
             info_body,
             drift,
@@ -46,6 +71,16 @@ impl Served {
         self.info_body.clone()
     }
 
+    /// What evaluates.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What it takes and gives.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
     /// Names of the features, in order.
     pub fn feature_names(&self) -> &[String] {
         &self.feature_names
@@ -58,14 +93,17 @@ impl Served {
 
     /// Predicts the rows that were read, records them in the drift window, and writes the answer.
     pub fn answer(&self, rows: &mut Rows, many: bool) -> Result<Vec<u8>, ApiError> {
-        let (count, outputs) = (rows.count, self.model.outputs());
+        let Engine::Forest(model) = &self.engine else {
+            let message = "this model does not take rows of numbers, see /v2/models for what it takes";
+            return Err(ApiError::new(Code::UnsupportedModel, message));
+        };
+        let (count, outputs) = (rows.count, model.outputs());
         rows.scores.resize(count * outputs, 0.0);
         rows.labels.resize(count, 0);
         if count == 1 {
-            rows.labels[0] = self.model.predict_row(&rows.inputs, &mut rows.scores) as i64;
+            rows.labels[0] = model.predict_row(&rows.inputs, &mut rows.scores) as i64;
         } else {
-            self.model
-                .predict_batch(&rows.inputs, &mut rows.scores, &mut rows.labels);
+            model.predict_batch(&rows.inputs, &mut rows.scores, &mut rows.labels);
         }
         if let Some(score) = rows.scores.iter().find(|score| !score.is_finite()) {
             let message = format!("the model answered {score}, which JSON cannot hold");
@@ -77,5 +115,58 @@ impl Served {
             .is_some_and(|drift| drift.observe(&rows.values));
         let predictions = rows.labels.iter().zip(rows.scores.chunks_exact(outputs));
         Ok(self.answers.write(predictions, many, drift_detected))
+    }
+}
+
+/// Names and types as in the graph; of a forest they are always the same.
+fn signature(engine: &Engine, info: &ModelInfo) -> Signature {
+    let spec = |name: &str, datatype, columns: Option<usize>, classes: Option<Vec<String>>| TensorSpec {
+        name: name.to_owned(),
+        datatype,
+        shape: std::iter::once(None).chain(columns.map(Some)).collect(),
+        classes,
+    };
+    let port = |port: &onnx::plan::Port| TensorSpec {
+        name: port.name.clone(),
+        datatype: port.element.into(),
+        shape: port.shape.clone(),
+        classes: port.classes.as_ref().map(|classes| match classes {
+            onnx::plan::Classes::Ints(classes) => classes.iter().map(i64::to_string).collect(),
+            onnx::plan::Classes::Strings(classes) => classes.iter().map(str::to_owned).collect(),
+        }),
+    };
+    let (inputs, outputs) = match engine {
+        Engine::Forest(model) => {
+            let input = spec(
+                onnx::names::FEATURES,
+                Datatype::Fp32,
+                Some(model.features()),
+                None,
+            );
+            let width = Some(model.outputs());
+            let outputs = match model.is_classifier() {
+                true => vec![
+                    spec(onnx::names::LABEL, Datatype::Int64, None, None),
+                    spec(
+                        onnx::names::PROBABILITIES,
+                        Datatype::Fp32,
+                        width,
+                        Some(info.classes.clone()),
+                    ),
+                ],
+                false => vec![spec(onnx::names::PREDICTION, Datatype::Fp32, width, None)],
+            };
+            (vec![input], outputs)
+        }
+        Engine::Plan(plan) => (
+            plan.inputs().iter().map(port).collect(),
+            plan.outputs().iter().map(port).collect(),
+        ),
+    };
+    Signature {
+        name: info.name.clone(),
+        version: info.model_version.clone(),
+        inputs,
+        outputs,
     }
 }
