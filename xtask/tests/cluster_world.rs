@@ -123,6 +123,20 @@ fn a_hosted_repository_is_what_everybody_follows() {
     assert!(settings.contains(&format!("GIT_URL={url}")), "{settings}");
 }
 
+/// One that is not there yet is an empty one until the push says otherwise.
+#[test]
+fn a_hosted_repository_that_nobody_makes_is_named_by_the_push() {
+    let world = World::new();
+    let url = world.far().display().to_string();
+    std::fs::remove_dir_all(world.far()).unwrap();
+    let mut globals = world.globals(&FLAGS);
+    globals.cluster.git_url = Some(url);
+    let clone = world.clone.ctx(Arc::new(world.fake()));
+    let ctx = xtask::world::choose(clone, &globals).unwrap().0;
+    let failure = xtask::cmd::up::command(&ctx, &xtask::flags::UpFlags::default()).unwrap_err();
+    assert_eq!(failure.attempted, "create main", "{failure:?}");
+}
+
 #[test]
 fn an_up_that_breaks_anywhere_is_finished_by_the_next() {
     // A piece of each command that changes something on the way, in the order of the steps.

@@ -102,7 +102,7 @@ pub fn bare_head(ctx: &Ctx) -> Outcome<Option<String>> {
 /// As reading the clone does.
 pub fn look(ctx: &Ctx) -> Outcome<Publication> {
     let head = clone_head(ctx)?;
-    remote::refresh(ctx)?;
+    remote::refresh_or_empty(ctx)?;
     let held = reads(&ctx.bare()).args(["merge-base", "--is-ancestor", &head, MAIN]);
     match bare_head(ctx)? {
         Some(main) if ask(ctx, &held)?.is_some() => Ok(Publication::UpToDate { head, main }),

@@ -90,6 +90,29 @@ pub fn refresh(ctx: &Ctx) -> Outcome<()> {
     .map(drop)
 }
 
+/// As [`refresh`], before the first push: a hosted repository that is not there yet is an empty one.
+/// Some servers make it with that push; the others refuse the push and say so.
+///
+/// # Errors
+/// As [`refresh`].
+pub fn refresh_or_empty(ctx: &Ctx) -> Outcome<()> {
+    let hosted = ctx.cluster.as_ref().is_some_and(|c| c.git_url.is_some());
+    match refresh(ctx) {
+        Err(failure) if hosted && failure.detail.iter().any(|line| is_missing(line)) => {
+            // What an earlier repository of this state folder held is not the new one's.
+            let forget = changes(&ctx.bare()).args(["update-ref", "-d", MAIN]);
+            ctx.must(Id::GitFailed, "forget the repository of before", &forget)
+                .map(drop)
+        }
+        other => other,
+    }
+}
+
+/// What git says of a repository that is not there, over HTTP and otherwise.
+fn is_missing(line: &str) -> bool {
+    line.contains("' not found") || line.contains("does not appear to be a git repository")
+}
+
 /// Moves `main` from `old` (`None` when it must not exist yet) to `new`, never by force.
 ///
 /// # Errors
