@@ -35,6 +35,11 @@ pub const ORACLE: Venv = Venv {
     proof: "bin/python",
 };
 
+/// Clients of the serving protocols: Triton's, KServe's, MLflow's; schemathesis.
+pub const CLIENTS: Venv = Venv {
+    name: "clients",
+    proof: "bin/schemathesis",
+};
 /// What `bench rows` compares with.
 pub const MLSERVER: Venv = Venv {
     name: "mlserver",
