@@ -215,6 +215,20 @@ fn what_cannot_start_says_why() {
             "cannot listen on {address} (--listen, LISTEN_ADDRESS): Address already in use (os error 98)"
         )
     );
+    let taken = output(command(directory.path()).args([
+        "--listen",
+        "127.0.0.1:0",
+        "--grpc-listen",
+        &address.to_string(),
+    ]));
+    assert_eq!(taken.status.code(), Some(1));
+    let last = lines(&String::from_utf8(taken.stdout).unwrap()).pop().unwrap();
+    assert_eq!(
+        last["error"],
+        format!(
+            "cannot listen on {address} (--grpc-listen, GRPC_LISTEN_ADDRESS): Address already in use (os error 98)"
+        )
+    );
     let unnamed = output(
         command(directory.path())
             .env("LISTEN_FDS", "1")
