@@ -1,6 +1,7 @@
 //! The Open Inference Protocol over gRPC, on a real port, with tonic's client and with bare HTTP/2.
 
 mod calls;
+mod clients;
 mod datatypes;
 mod drain;
 mod errors;
