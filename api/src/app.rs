@@ -61,12 +61,7 @@ impl App {
         let endpoint = routes::known(head.uri.path());
         let probe = routes::is_probe(endpoint);
         let prediction = endpoint == predict::PATH;
-        let mut guard = Guard {
-            state,
-            started,
-            prediction,
-            done: false,
-        };
+        let mut guard = Guard::new(state, started, prediction);
 
         let result = match Permit::take(state, probe) {
             Ok(_permit) => within(exchange, self.route(head, body, prediction)).await,
@@ -184,10 +179,10 @@ async fn within<T>(
 }
 
 /// One of the requests that may be in flight; probes need none.
-struct Permit<'s>(Option<&'s State>);
+pub(crate) struct Permit<'s>(Option<&'s State>);
 
 impl<'s> Permit<'s> {
-    fn take(state: &'s State, probe: bool) -> Result<Self, ApiError> {
+    pub(crate) fn take(state: &'s State, probe: bool) -> Result<Self, ApiError> {
         if probe {
             return Ok(Permit(None));
         }
@@ -212,15 +207,24 @@ impl Drop for Permit<'_> {
 }
 
 /// Counts a prediction request once, also when the client hangs up and the future is dropped.
-struct Guard<'s> {
+pub(crate) struct Guard<'s> {
     state: &'s State,
     started: Instant,
     prediction: bool,
     done: bool,
 }
 
-impl Guard<'_> {
-    fn finish(&mut self, error: Option<Code>) -> Duration {
+impl<'s> Guard<'s> {
+    pub(crate) fn new(state: &'s State, started: Instant, prediction: bool) -> Self {
+        Guard {
+            state,
+            started,
+            prediction,
+            done: false,
+        }
+    }
+
+    pub(crate) fn finish(&mut self, error: Option<Code>) -> Duration {
         let latency = self.started.elapsed();
         self.done = true;
         if self.prediction {

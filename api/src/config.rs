@@ -28,6 +28,9 @@ pub struct Config {
         default_value = "127.0.0.1:8000"
     )]
     pub listen: String,
+    /// Address to listen on for gRPC as well; by default nothing listens
+    #[arg(long, env = "GRPC_LISTEN_ADDRESS", value_name = "HOST:PORT")]
+    pub grpc_listen: Option<String>,
     /// Threads that serve; by default one for each core
     #[arg(long, env = "WORKER_THREADS", value_name = "N", value_parser = bounded(1, 1024))]
     pub worker_threads: Option<usize>,
@@ -65,9 +68,12 @@ pub struct Limits {
     /// Largest request body
     #[arg(long, env = "MAX_BODY_BYTES", value_name = "BYTES", default_value = "1048576", value_parser = bounded(64, 1 << 30))]
     pub max_body_bytes: usize,
-    /// Most rows in one request
+    /// Most rows in one request to /predict
     #[arg(long, env = "MAX_INSTANCES", value_name = "ROWS", default_value = "1000", value_parser = bounded(1, 1_000_000))]
     pub max_instances: usize,
+    /// Most rows in one request of any other protocol
+    #[arg(long, env = "MAX_BATCH_ROWS", value_name = "ROWS", default_value = "100000", value_parser = bounded(1, 100_000_000))]
+    pub max_batch_rows: usize,
     /// Requests in flight before others are refused with 503
     #[arg(long, env = "MAX_CONCURRENT_REQUESTS", value_name = "N", default_value = "256", value_parser = bounded(1, 1_000_000))]
     pub max_concurrent_requests: usize,
@@ -164,6 +170,7 @@ impl Config {
         let mut config = Config::try_parse_from(arguments)?;
         for text in [
             &mut config.name,
+            &mut config.grpc_listen,
             &mut config.release.tag,
             &mut config.release.digest,
         ] {

@@ -9,6 +9,7 @@ pub mod config;
 mod drift_watch;
 pub mod error;
 mod exchange;
+pub mod grpc;
 mod infer;
 pub mod load;
 pub mod logs;

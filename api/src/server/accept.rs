@@ -4,20 +4,22 @@ use super::{Stage, connection, stream};
 use crate::{
     App,
     error::{ApiError, Code},
+    grpc::Grpc,
 };
 use anyhow::Context;
 use std::{io, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 /// Pause after an accept that failed for want of something (files, memory): the socket stays
 /// readable, and without a pause the loop would spin.
 const PAUSE: Duration = Duration::from_millis(50);
-/// For the sweep of the backlog before the socket is closed.
+/// For the sweep of the backlog before the socket is closed: without anybody coming, and at most.
 const SWEEP: Duration = Duration::from_millis(20);
+const SWEEP_MOST: Duration = Duration::from_millis(200);
 
 /// Accepts until its stage says otherwise.
 pub struct Door {
@@ -25,6 +27,8 @@ pub struct Door {
     app: App,
     stage: watch::Receiver<Stage>,
     alive: mpsc::Sender<()>,
+    /// What is spoken behind it, where that is not HTTP/1.1.
+    grpc: Option<Grpc>,
 }
 
 impl Door {
@@ -44,7 +48,16 @@ impl Door {
             app,
             stage,
             alive,
+            grpc: None,
         })
+    }
+
+    /// The same, with gRPC behind it.
+    pub fn speaking(self, grpc: Grpc) -> Self {
+        Door {
+            grpc: Some(grpc),
+            ..self
+        }
     }
 
     /// Runs until the stage leaves [`Stage::Open`].
@@ -67,8 +80,13 @@ impl Door {
         };
         if last == Some(Stage::CloseIdle) {
             // Nobody else accepts here: whoever the kernel has let in already is still served.
+            let end = Instant::now() + SWEEP_MOST;
             while let Ok(Ok((socket, _))) = timeout(SWEEP, self.listener.accept()).await {
                 self.admit(Ok(socket)).await;
+                if Instant::now() > end {
+                    // Clients that never stop coming would hold the socket open.
+                    break;
+                }
             }
         }
     }
@@ -86,12 +104,20 @@ impl Door {
         let most = app.state().config.limits.max_connections;
         if open.before >= most {
             let message = format!("{most} connections are open already, the most that are taken; try again");
+            if self.grpc.is_some() {
+                // HTTP/2 has no words before its handshake.
+                return;
+            }
             // One packet into an empty socket buffer: it either fits at once or is given up.
             let _ = socket.try_write(&stream::raw(&ApiError::new(Code::Overloaded, message)));
             return;
         }
+        let grpc = self.grpc.clone();
         tokio::spawn(async move {
-            connection::serve(socket, app, stage).await;
+            match grpc {
+                None => connection::serve(socket, app, stage).await,
+                Some(grpc) => grpc.serve(socket, Stage::reached(stage, Stage::CloseIdle)).await,
+            }
             drop((open, alive));
         });
     }

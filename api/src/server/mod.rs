@@ -5,7 +5,7 @@ mod connection;
 mod sockets;
 mod stream;
 
-use crate::{App, config::Config, load, state::State};
+use crate::{App, config::Config, grpc::Grpc, load, state::State};
 use accept::Door;
 use anyhow::{Context, anyhow};
 use std::{sync::Arc, time::Instant};
@@ -30,6 +30,13 @@ enum Stage {
     CloseIdle,
 }
 
+impl Stage {
+    /// Done once the socket is there, or its watcher gone.
+    async fn reached(mut stages: watch::Receiver<Stage>, wanted: Stage) {
+        let _ = stages.wait_for(|stage| *stage >= wanted).await;
+    }
+}
+
 /// Serves until `terminate` is done and the drain is over.
 ///
 /// Readiness is told on the probe socket from the first moment. A shared service socket is accepted
@@ -52,6 +59,16 @@ pub async fn serve(
     if let Some(probe) = sockets.probe {
         let door = Door::new(probe, app.clone(), probe_stages, probe_alive)?;
         tokio::spawn(door.run());
+    }
+    let (grpc_stage, grpc_stages) = watch::channel(Stage::Open);
+    let mut grpc = None;
+    if let Some(listener) = sockets.grpc {
+        let address = listener.local_addr().context("the gRPC socket has no address")?;
+        let services = Grpc::new(app.clone()).await?;
+        let door = Door::new(listener, app.clone(), grpc_stages, alive.clone())?;
+        tokio::spawn(door.speaking(services.clone()).run());
+        tracing::info!(event = "grpc", %address, "gRPC is spoken");
+        grpc = Some(services);
     }
     let address = sockets
         .service
@@ -80,6 +97,9 @@ pub async fn serve(
     if let Some(door) = door.take() {
         tokio::spawn(door.run());
     }
+    if let Some(grpc) = &grpc {
+        grpc.set_serving(true).await;
+    }
     if let Ok(served) = state.served() {
         let info = served.info();
         let load_ms = begun.elapsed().as_secs_f64() * 1e3;
@@ -104,6 +124,9 @@ pub async fn serve(
         "told to stop"
     );
     state.drain();
+    if let Some(grpc) = &grpc {
+        grpc.set_serving(false).await;
+    }
     if sockets.shared {
         // Whoever shares the socket accepts from now on.
         stage.send_replace(Stage::Shut);
@@ -111,6 +134,8 @@ pub async fn serve(
     // Alone on the socket, clients still come until every proxy has seen that we are not ready.
     tokio::time::sleep(drain.period).await;
     stage.send_replace(Stage::CloseIdle);
+    // Nobody shares it: it was open until now.
+    grpc_stage.send_replace(Stage::CloseIdle);
     // The channel ends when the door and every connection have dropped their end of it.
     let finished = timeout(drain.deadline, gone.recv()).await.is_ok();
     if finished {

@@ -215,6 +215,20 @@ fn what_cannot_start_says_why() {
             "cannot listen on {address} (--listen, LISTEN_ADDRESS): Address already in use (os error 98)"
         )
     );
+    let taken = output(command(directory.path()).args([
+        "--listen",
+        "127.0.0.1:0",
+        "--grpc-listen",
+        &address.to_string(),
+    ]));
+    assert_eq!(taken.status.code(), Some(1));
+    let last = lines(&String::from_utf8(taken.stdout).unwrap()).pop().unwrap();
+    assert_eq!(
+        last["error"],
+        format!(
+            "cannot listen on {address} (--grpc-listen, GRPC_LISTEN_ADDRESS): Address already in use (os error 98)"
+        )
+    );
     let unnamed = output(
         command(directory.path())
             .env("LISTEN_FDS", "1")
@@ -247,12 +261,38 @@ fn alone_it_binds_its_address() {
     let directory = fixture::directory();
     let (free, address) = listener();
     drop(free);
-    let process = Process::spawn(command(directory.path()).args(["--listen", &address.to_string()]));
+    let (free, grpc_address) = listener();
+    drop(free);
+    let mut command = command(directory.path());
+    command
+        .args(["--listen", &address.to_string()])
+        .args(["--grpc-listen", &grpc_address.to_string()])
+        .args(["--log-requests", "all"]);
+    let process = Process::spawn(&mut command);
     eventually("it answers", || {
         std::net::TcpStream::connect(address).is_ok() && Client::connect(address).get("/readyz").status == 200
     });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut client = crate::grpc::client(grpc_address).await;
+        let row = [5.125, 3.5, 1.4, 0.2];
+        client.model_infer(crate::grpc::typed(&row)).await.unwrap();
+        let mut wrong = crate::grpc::typed(&row);
+        wrong.inputs[0].name = "secret".to_owned();
+        client.model_infer(wrong).await.unwrap_err();
+    });
+    drop(runtime);
     process.terminate();
     let begun = std::time::Instant::now();
-    assert_eq!(process.finish().0, Some(0));
+    let (code, log) = process.finish();
+    assert_eq!(code, Some(0));
     assert!(begun.elapsed() < Duration::from_secs(5));
+    let calls: Vec<_> = log
+        .iter()
+        .filter(|line| line["endpoint"] == "/inference.GRPCInferenceService/ModelInfer")
+        .map(|line| (line["status"].as_u64(), line["code"].as_str()))
+        .collect();
+    assert_eq!(calls, [(Some(200), None), (Some(400), Some("unknown_tensor"))]);
+    let text = format!("{log:?}");
+    assert!(!text.contains("secret") && !text.contains("5.125"), "{text}");
 }

@@ -29,6 +29,7 @@ impl Server {
             service,
             shared,
             probe: None,
+            grpc: None,
         };
         Server::start_with(sockets, model, flags)
     }
