@@ -13,21 +13,29 @@ pub struct Sockets {
     pub shared: bool,
     /// For the engine's probes alone.
     pub probe: Option<TcpListener>,
+    /// For probes and metrics alone.
+    pub admin: Option<TcpListener>,
 }
 
 impl Sockets {
-    /// Takes the sockets of `LISTEN_FDS` (named by `LISTEN_FDNAMES`: `http`, `probe`; without names
-    /// the first is `http`), or binds `address` where there are none.
+    /// Takes the sockets of `LISTEN_FDS` (named by `LISTEN_FDNAMES`: `http`, `probe`, `admin`; without
+    /// names the first is `http`), or binds `address` where there are none; `admin` too, where it is given.
     ///
     /// # Errors
     /// When a handed socket is not one, or the address cannot be bound.
-    pub fn open(address: &str) -> anyhow::Result<Sockets> {
+    pub fn open(address: &str, admin: Option<&str>) -> anyhow::Result<Sockets> {
+        let bind_admin = || {
+            admin
+                .map(|admin| bind(admin, "--admin-listen, ADMIN_LISTEN_ADDRESS"))
+                .transpose()
+        };
         let mut handed = ListenFd::from_env();
         if handed.len() == 0 {
             return Ok(Sockets {
-                service: bind(address)?,
+                service: bind(address, "--listen, LISTEN_ADDRESS")?,
                 shared: false,
                 probe: None,
+                admin: bind_admin()?,
             });
         }
         let names = env::var("LISTEN_FDNAMES").unwrap_or_else(|_| "http:probe".to_owned());
@@ -51,12 +59,15 @@ impl Sockets {
             service,
             shared: true,
             probe: take("probe")?,
+            admin: match take("admin")? {
+                Some(handed) => Some(handed),
+                None => bind_admin()?,
+            },
         })
     }
 }
 
-fn bind(address: &str) -> anyhow::Result<TcpListener> {
+fn bind(address: &str, told: &str) -> anyhow::Result<TcpListener> {
     // std sets SO_REUSEADDR: a restart does not wait for the old connections' TIME_WAIT.
-    TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {address} (--listen, LISTEN_ADDRESS)"))
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address} ({told})"))
 }

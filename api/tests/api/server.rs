@@ -29,6 +29,7 @@ impl Server {
             service,
             shared,
             probe: None,
+            admin: None,
         };
         Server::start_with(sockets, model, flags)
     }
