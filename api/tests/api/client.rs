@@ -63,6 +63,15 @@ impl Client {
 
     /// Reads one answer; `None` when the connection ended before a byte came.
     pub fn read(&mut self) -> Option<Answer> {
+        self.read_answer(None)
+    }
+
+    /// The same of an answer that has no body and does not say how long it is.
+    pub fn read_without_body(&mut self) -> Option<Answer> {
+        self.read_answer(Some(0))
+    }
+
+    fn read_answer(&mut self, length: Option<usize>) -> Option<Answer> {
         let mut bytes = Vec::new();
         let mut piece = [0; 4096];
         loop {
@@ -80,11 +89,12 @@ impl Client {
                     headers,
                     body: String::new(),
                 };
-                let length: usize = answer
-                    .header("content-length")
-                    .expect("every answer has a length")
-                    .parse()
-                    .unwrap();
+                let stated = || {
+                    answer
+                        .header("content-length")
+                        .expect("every answer has a length")
+                };
+                let length = length.unwrap_or_else(|| stated().parse().unwrap());
                 while bytes.len() < begin + length {
                     let read = self.0.read(&mut piece).unwrap();
                     assert!(read > 0, "the body ends early: {answer:?}");

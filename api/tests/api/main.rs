@@ -7,6 +7,7 @@ mod drain;
 mod drift_status;
 mod errors;
 mod fixture;
+mod guard;
 mod loading;
 mod metrics;
 mod predict;
