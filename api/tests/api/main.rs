@@ -8,6 +8,8 @@ mod drift_status;
 mod errors;
 mod fixture;
 mod guard;
+mod guard_clients;
+mod guard_tls;
 mod loading;
 mod metrics;
 mod predict;
