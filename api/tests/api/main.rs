@@ -9,6 +9,7 @@ mod errors;
 mod fixture;
 mod guard;
 mod guard_clients;
+mod guard_load;
 mod guard_tls;
 mod loading;
 mod metrics;
