@@ -2,7 +2,8 @@
 
 use crate::{
     error::{ApiError, Code},
-    exchange::Exchange,
+    exchange::{Exchange, Surface},
+    guard::keys::KeyName,
     logs::{self, Answered},
     predict,
     request_id::{self, REQUEST_ID},
@@ -12,7 +13,7 @@ use crate::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{HeaderValue, Request, Response, header},
+    http::{HeaderValue, Request, Response, header, request::Parts},
 };
 use hyper::body::Body as HttpBody;
 use std::{
@@ -50,7 +51,7 @@ impl App {
     pub async fn answer<B>(&self, request: Request<B>, exchange: &Exchange) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
     {
         let state = self.state();
         let started = Instant::now();
@@ -63,17 +64,21 @@ impl App {
         let prediction = endpoint == predict::PATH;
         let mut guard = Guard::new(state, started, prediction);
 
-        let result = match Permit::take(state, probe) {
-            Ok(_permit) => within(exchange, self.route(head, body, prediction)).await,
-            Err(error) => {
-                let discarded = async {
-                    predict::body::discard(body, &head.headers).await;
-                    Err(error)
-                };
-                within(exchange, discarded).await
+        let origin = state.guard.origin(&head.headers);
+        let mut key = None;
+        let result = match enter(state, &head, endpoint, exchange, started) {
+            Ok(Entry::Preflight(answer)) => Ok(answer),
+            Ok(Entry::Request(known, _permit)) => {
+                key = known;
+                within(exchange, self.route(head, body, prediction)).await
+            }
+            Err(mut error) => {
+                let most = state.config.limits.max_body_bytes;
+                error.closes |= !predict::body::leave(body, &head.headers, most).await;
+                Err(error)
             }
         };
-        let (mut response, error) = match result {
+        let (mut response, error, closes) = match result {
             Ok(mut response) => match response.extensions_mut().remove::<ApiError>() {
                 Some(error) => {
                     let mut answer = error.answer(request_id::text(&id));
@@ -84,22 +89,31 @@ impl App {
                             .remove(header::ALLOW)
                             .map(|allow| (header::ALLOW, allow)),
                     );
-                    (answer, Some(error.code))
+                    (answer, Some(error.code), error.closes)
                 }
-                None => (response, None),
+                None => (response, None, false),
             },
-            Err(error) => (error.answer(request_id::text(&id)), Some(error.code)),
+            Err(error) => (
+                error.answer(request_id::text(&id)),
+                Some(error.code),
+                error.closes,
+            ),
         };
         if prediction && error == Some(Code::MethodNotAllowed) {
             response
                 .headers_mut()
                 .insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        if state.is_draining() || error == Some(Code::RequestTimeout) {
+        if state.is_draining() || closes {
+            exchange.close();
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        let document = routes::is_document(endpoint) && error.is_none();
+        state
+            .guard
+            .finish(response.headers_mut(), origin.as_ref(), document);
         let latency = guard.finish(error);
         if !prediction && !probe {
             state.metrics.other();
@@ -118,6 +132,7 @@ impl App {
                 request_id,
                 method: method.as_str(),
                 endpoint,
+                key: key.as_ref().map(KeyName::as_str),
                 status,
                 error,
                 latency,
@@ -129,15 +144,10 @@ impl App {
         response
     }
 
-    async fn route<B>(
-        &self,
-        head: axum::http::request::Parts,
-        body: B,
-        prediction: bool,
-    ) -> Result<Response<Body>, ApiError>
+    async fn route<B>(&self, head: Parts, body: B, prediction: bool) -> Result<Response<Body>, ApiError>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
     {
         if prediction {
             // Not over the router: its boxes and clones would be the costliest part of the answer.
@@ -160,6 +170,42 @@ async fn tower_call(
         request,
     )
     .await
+}
+
+/// What a request is, by its head.
+enum Entry<'s> {
+    /// A browser asks whether a page may ask; here is the answer.
+    Preflight(Response<Body>),
+    /// One to answer, and whose key it came with.
+    Request(Option<KeyName>, Permit<'s>),
+}
+
+/// What can be said from the head alone.
+fn enter<'s>(
+    state: &'s State,
+    head: &Parts,
+    endpoint: &'static str,
+    exchange: &Exchange,
+    now: Instant,
+) -> Result<Entry<'s>, ApiError> {
+    let shown = match exchange.surface {
+        Surface::Whole => true,
+        Surface::WithoutMetrics => endpoint != "/metrics",
+        Surface::Admin => routes::is_probe(endpoint),
+    };
+    if !shown {
+        return Err(routes::no_such_path());
+    }
+    if let Some(answer) = state.guard.preflight(head) {
+        return Ok(Entry::Preflight(answer));
+    }
+    let key = if routes::is_free(endpoint) {
+        None
+    } else {
+        state.guard.admit(&head.headers, exchange.peer, now)?
+    };
+    let permit = Permit::take(state, routes::is_probe(endpoint))?;
+    Ok(Entry::Request(key, permit))
 }
 
 /// Runs until done or until the exchange's time is up.

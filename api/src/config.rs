@@ -1,7 +1,8 @@
 //! Flags and variables, read and checked once at start. One struct per concern.
 //!
-//! Nothing in it is a secret; what becomes one gets a type that cannot be printed.
+//! It can be printed: API keys are of a type that cannot.
 
+use crate::guard::config::{GuardConfig, TlsConfig};
 use clap::{Args, Parser, ValueEnum};
 use std::{path::PathBuf, time::Duration};
 
@@ -31,6 +32,9 @@ pub struct Config {
     /// Address to listen on for gRPC as well; by default nothing listens
     #[arg(long, env = "GRPC_LISTEN_ADDRESS", value_name = "HOST:PORT")]
     pub grpc_listen: Option<String>,
+    /// Address for probes and metrics alone; metrics are then answered nowhere else
+    #[arg(long, env = "ADMIN_LISTEN_ADDRESS", value_name = "HOST:PORT")]
+    pub admin_listen: Option<String>,
     /// Threads that serve; by default one for each core
     #[arg(long, env = "WORKER_THREADS", value_name = "N", value_parser = bounded(1, 1024))]
     pub worker_threads: Option<usize>,
@@ -40,6 +44,12 @@ pub struct Config {
     /// Limits.
     #[command(flatten)]
     pub limits: Limits,
+    /// Keys, rates, origins.
+    #[command(flatten)]
+    pub guard: GuardConfig,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsConfig,
     /// Drain.
     #[command(flatten)]
     pub drain: DrainConfig,
@@ -171,6 +181,7 @@ impl Config {
         for text in [
             &mut config.name,
             &mut config.grpc_listen,
+            &mut config.admin_listen,
             &mut config.release.tag,
             &mut config.release.digest,
         ] {

@@ -5,7 +5,7 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
 use contract::ErrorBody;
@@ -41,6 +41,8 @@ codes! {
     EmptyBody = "empty_body", BAD_REQUEST;
     /// Not valid HTTP, or the body ended early.
     MalformedRequest = "malformed_request", BAD_REQUEST;
+    /// No API key, or an unknown one.
+    Unauthorized = "unauthorized", UNAUTHORIZED;
     /// No such path.
     NotFound = "not_found", NOT_FOUND;
     /// The path exists, the method does not.
@@ -55,6 +57,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
     /// Head over the limit.
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE;
+    /// More requests than the rate of a key or an address allows.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS;
     /// JSON, but not an object.
     NotAnObject = "not_an_object", UNPROCESSABLE_ENTITY;
     /// Neither `features` nor `instances`.
@@ -97,6 +101,8 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR;
     /// Too many requests in flight.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE;
+    /// Requests wait too long to be begun; a share of them is refused.
+    Shedding = "shedding", SERVICE_UNAVAILABLE;
     /// The model has not answered yet.
     NotReady = "not_ready", SERVICE_UNAVAILABLE;
     /// SIGTERM came; readiness only, requests are still answered.
@@ -113,6 +119,10 @@ pub struct ApiError {
     pub code: Code,
     /// Names field, value and what was expected.
     pub message: Cow<'static, str>,
+    /// When it is worth trying again, in seconds; 1 with every 503 unless told.
+    pub retry_after_s: Option<u32>,
+    /// The connection ends with the answer: the rest of the request is not waited for.
+    pub closes: bool,
 }
 
 impl ApiError {
@@ -121,6 +131,8 @@ impl ApiError {
         ApiError {
             code,
             message: message.into(),
+            retry_after_s: (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
+            closes: code == Code::RequestTimeout,
         }
     }
 
@@ -140,10 +152,19 @@ impl ApiError {
         *answer.status_mut() = self.code.status();
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.code.status() == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        self.put_headers(headers);
         answer
+    }
+
+    /// What a client's library looks at, whatever form the body has.
+    pub fn put_headers(&self, headers: &mut HeaderMap) {
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == Code::Unauthorized {
+            let challenge = HeaderValue::from_static("Bearer realm=\"inference-api\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, generated from the handlers and the shared bodies.
 
-use crate::{predict, routes};
+use crate::{guard::described::Guarded, predict, routes};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, Response, header},
@@ -18,6 +18,7 @@ use utoipa::{OpenApi, ToSchema};
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/")),
+    modifiers(&Guarded),
     tags(
         (name = "predictions", description = "What the model is for"),
         (name = "model", description = "What is live, and whether it still fits"),

@@ -10,12 +10,14 @@ use super::{
 use crate::{
     app::{Guard, Permit},
     error::{ApiError, Code},
+    guard::keys::KeyName,
     logs::{self, Answered},
     request_id::{self, REQUEST_ID},
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use std::{
+    net::IpAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -30,6 +32,7 @@ impl Grpc {
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
+        peer: IpAddr,
         activity: &Arc<Activity>,
     ) -> Response<Tracked> {
         let state = self.app.state();
@@ -45,6 +48,7 @@ impl Grpc {
         let refused = call.kind == Kind::Stream && stream.is_none();
         let turn = activity.begin(stream);
 
+        let mut key = None;
         let (mut response, error) = if !is_grpc(request.headers()) {
             let error = ApiError::new(
                 Code::UnsupportedMediaType,
@@ -57,7 +61,13 @@ impl Grpc {
                 let message = "too many streams are open already; try again";
                 Err(ApiError::new(Code::Overloaded, message))
             } else {
-                self.call(call, request).await
+                match self.admit(call, request.headers(), peer, started) {
+                    Ok(known) => {
+                        key = known;
+                        self.call(call, request).await
+                    }
+                    Err(error) => Err(error),
+                }
             };
             self.finished(result)
         };
@@ -79,6 +89,7 @@ impl Grpc {
             request_id: request_id::text(&id),
             method: "POST",
             endpoint: call.path,
+            key: key.as_ref().map(KeyName::as_str),
             // What HTTP would say: gRPC has its status in the trailers of a 200.
             status: error.map_or(200, |code| code.status().as_u16()),
             error,
@@ -88,6 +99,22 @@ impl Grpc {
         logs::request(&state.config.logs, number, &answered);
         response.headers_mut().insert(REQUEST_ID, id);
         response.map(|body| Tracked::new(body, turn))
+    }
+
+    /// Keys and rates, as of the other protocols; probes and reflection are free.
+    fn admit(
+        &self,
+        call: Call,
+        metadata: &HeaderMap,
+        peer: IpAddr,
+        now: Instant,
+    ) -> Result<Option<KeyName>, ApiError> {
+        match call.kind {
+            Kind::Probe | Kind::Stream => Ok(None),
+            Kind::Infer | Kind::Query | Kind::Unknown => {
+                self.app.state().guard.admit(metadata, Some(peer), now)
+            }
+        }
     }
 
     /// Hands a call to its service, within the permits and the deadline.

@@ -7,7 +7,7 @@ use super::{
 use crate::config::Limits;
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep},
@@ -32,13 +32,13 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 impl Grpc {
     /// Serves one connection until either side ends it. Once `closing` is done, calls in flight are
     /// finished and no others are taken.
-    pub async fn serve(self, socket: TcpStream, closing: impl Future<Output = ()>) {
+    pub async fn serve(self, socket: TcpStream, peer: IpAddr, closing: impl Future<Output = ()>) {
         let _ = socket.set_nodelay(true);
         let limits = self.app.state().config.limits.clone();
         let activity = Arc::new(Activity::default());
         let service = service_fn(|request| {
             let (grpc, activity) = (self.clone(), Arc::clone(&activity));
-            async move { Ok::<_, Infallible>(grpc.answer(request, &activity).await) }
+            async move { Ok::<_, Infallible>(grpc.answer(request, peer, &activity).await) }
         });
         let header_bytes = u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX);
         let connection = http2::Builder::new(TokioExecutor::new())

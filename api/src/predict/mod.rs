@@ -50,18 +50,19 @@ pub const PATH: &str = "/predict";
         (status = 422, description = "JSON that the model does not take: `feature_count`, `not_a_number`, `number_out_of_range`, `not_an_array`, `not_an_object`, `missing_field`, `unknown_field`, `duplicate_field`, `conflicting_fields`, `empty_batch`, `too_many_instances`", body = contract::ErrorBody,
             example = json!({"code": "feature_count", "message": "features has 3 values, the model expects 4: sepal_length, sepal_width, petal_length, petal_width", "request_id": "8f14e45fceea167a"})),
         (status = 500, description = "`internal`, `prediction_not_finite`", body = contract::ErrorBody),
-        (status = 503, description = "`overloaded`, `not_ready`: try again after `Retry-After` seconds", body = contract::ErrorBody)
+        (status = 503, description = "`not_ready`: try again after `Retry-After` seconds", body = contract::ErrorBody)
     )
 )]
 pub async fn answer<B>(state: &State, head: &Parts, body: B) -> Result<Response<Body>, ApiError>
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
 {
+    let most = state.config.limits.max_body_bytes;
     let body = match accepted(state, head) {
-        Ok(_) => body::read(body, &head.headers, state.config.limits.max_body_bytes).await?,
-        Err(error) => {
-            // A client that still sends while the answer comes would lose it to a reset.
-            body::discard(body, &head.headers).await;
+        Ok(_) => body::read(body, &head.headers, most).await?,
+        Err(mut error) => {
+            error.closes |= !body::leave(body, &head.headers, most).await;
             return Err(error);
         }
     };

@@ -41,6 +41,13 @@ fn exposition(state: &State) -> String {
         "Whether the process wants traffic.",
         u8::from(state.ready().is_ok()),
     );
+    if !state.config.guard.shed_after_ms.is_zero() {
+        page.gauge(
+            "request_queueing_delay_seconds",
+            "How long a request that arrived now would wait to be begun.",
+            state.guard.shedder.delay().as_secs_f64(),
+        );
+    }
     page.gauge(
         "process_uptime_seconds",
         "Seconds since the process started.",

@@ -40,6 +40,16 @@ pub fn is_probe(path: &str) -> bool {
     matches!(path, "/health" | "/livez" | "/readyz" | "/metrics")
 }
 
+/// Routes that need no API key: what machines probe, and what this is.
+pub fn is_free(path: &str) -> bool {
+    is_probe(path) || is_document(path)
+}
+
+/// Routes that say what this is; the same for everybody and at any time.
+pub fn is_document(path: &str) -> bool {
+    matches!(path, "/docs" | "/openapi.json")
+}
+
 /// A path for the log: known ones alone, others are the client's text.
 pub fn known(path: &str) -> &'static str {
     const KNOWN: [&str; 9] = [
@@ -56,8 +66,13 @@ pub fn known(path: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == path).unwrap_or("other")
 }
 
-async fn not_found() -> ApiError {
+/// No such path here.
+pub fn no_such_path() -> ApiError {
     ApiError::new(Code::NotFound, "no such path; /docs lists what there is")
+}
+
+async fn not_found() -> ApiError {
+    no_such_path()
 }
 
 async fn method_not_allowed() -> ApiError {

@@ -2,12 +2,22 @@
 
 mod accept;
 mod connection;
+mod socket;
 mod sockets;
 mod stream;
+mod tls;
 
-use crate::{App, config::Config, grpc::Grpc, load, state::State};
+use crate::{
+    App, Surface,
+    config::Config,
+    grpc::Grpc,
+    guard::{shed, watch::Watched},
+    load,
+    state::State,
+};
 use accept::Door;
 use anyhow::{Context, anyhow};
+use socket::Socket;
 use std::{sync::Arc, time::Instant};
 use tokio::{
     sync::{mpsc, watch},
@@ -15,6 +25,7 @@ use tokio::{
 };
 
 pub use sockets::Sockets;
+pub use tls::{Tls, TlsError};
 
 /// Most header fields of a request.
 const MAX_HEADERS: usize = 100;
@@ -44,21 +55,30 @@ impl Stage {
 /// the client. A socket of our own is accepted on at once, and says `not_ready`.
 ///
 /// # Errors
-/// When the model is refused ([`load::LoadError`]) or a socket does not work.
+/// When the model is refused ([`load::LoadError`]), a socket does not work, or keys, origins or
+/// certificates are not what they should be.
 pub async fn serve(
     config: Config,
     sockets: Sockets,
     terminate: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let state = Arc::new(State::new(config));
+    let (key_file, certificates) = watched(&config);
+    let tls = Tls::read(&config.tls)?.map(Arc::new);
+    let state = Arc::new(State::new(config)?);
     let app = App::new(Arc::clone(&state));
     let (stage, stages) = watch::channel(Stage::Open);
     let (_probe_stage, probe_stages) = watch::channel(Stage::Open);
     let (alive, mut gone) = mpsc::channel::<()>(1);
     let (probe_alive, _probe_gone) = mpsc::channel::<()>(1);
     if let Some(probe) = sockets.probe {
-        let door = Door::new(probe, app.clone(), probe_stages, probe_alive)?;
-        tokio::spawn(door.run());
+        let door = Door::new(probe, app.clone(), probe_stages.clone(), probe_alive.clone())?;
+        tokio::spawn(door.aside().run());
+    }
+    let mut surface = Surface::Whole;
+    if let Some(admin) = sockets.admin {
+        let door = Door::new(admin, app.clone(), probe_stages, probe_alive)?;
+        tokio::spawn(door.aside().surface(Surface::Admin).run());
+        surface = Surface::WithoutMetrics;
     }
     let (grpc_stage, grpc_stages) = watch::channel(Stage::Open);
     let mut grpc = None;
@@ -74,11 +94,13 @@ pub async fn serve(
         .service
         .local_addr()
         .context("the service socket has no address")?;
-    let mut door = Some(Door::new(sockets.service, app.clone(), stages, alive)?);
+    let door = Door::new(sockets.service, app.clone(), stages, alive)?;
+    let mut door = Some(door.surface(surface).tls(tls.clone()));
     if !sockets.shared {
         door.take().map(|door| tokio::spawn(door.run()));
     }
 
+    attend(&state, tls.as_ref(), key_file, certificates);
     let mut terminate = std::pin::pin!(terminate);
     let begun = Instant::now();
     let loading = tokio::task::spawn_blocking({
@@ -104,7 +126,7 @@ pub async fn serve(
         let info = served.info();
         let load_ms = begun.elapsed().as_secs_f64() * 1e3;
         tracing::info!(
-            event = "ready", %address, shared = sockets.shared, model = info.name, model_version = info.model_version,
+            event = "ready", %address, shared = sockets.shared, tls = tls.is_some(), keys = state.guard.keys.count(), model = info.name, model_version = info.model_version,
             digest = info.digests.model, load_ms, "the model answers"
         );
     }
@@ -148,4 +170,38 @@ pub async fn serve(
         );
     }
     Ok(())
+}
+
+/// The files that may change: of keys, and of certificate and key.
+fn watched(config: &Config) -> (Option<Watched>, Option<Watched>) {
+    let keys = config.guard.api_keys_file.clone();
+    let pair = config.tls.cert.clone().zip(config.tls.key.clone());
+    (
+        keys.map(|path| Watched::new([path])),
+        pair.map(|(cert, key)| Watched::new([cert, key])),
+    )
+}
+
+/// What goes on beside the requests, as long as the runtime does.
+fn attend(
+    state: &Arc<State>,
+    tls: Option<&Arc<Tls>>,
+    key_file: Option<Watched>,
+    certificates: Option<Watched>,
+) {
+    if let Some(files) = key_file {
+        let state = Arc::clone(state);
+        tokio::spawn(files.run("API keys", move || state.guard.keys.reload()));
+    }
+    if let Some((files, tls)) = certificates.zip(tls.cloned()) {
+        tokio::spawn(files.run("certificate and key", move || tls.reload()));
+    }
+    if !state.config.guard.shed_after_ms.is_zero() {
+        let shedder = Arc::clone(&state.guard.shedder);
+        tokio::spawn(async move {
+            if let Err(error) = shed::measure(shedder).await {
+                tracing::error!(event = "shedding", %error, "the delay cannot be measured, no request is shed");
+            }
+        });
+    }
 }

@@ -15,17 +15,25 @@ pub struct Sockets {
     pub probe: Option<TcpListener>,
     /// For gRPC, where it is wanted; never handed over.
     pub grpc: Option<TcpListener>,
+    /// For probes and metrics alone.
+    pub admin: Option<TcpListener>,
 }
 
 impl Sockets {
-    /// Takes the sockets of `LISTEN_FDS` (named by `LISTEN_FDNAMES`: `http`, `probe`; without names
-    /// the first is `http`), or binds `address` where there are none. `grpc` is always bound by ourselves.
+    /// Takes the sockets of `LISTEN_FDS` (named by `LISTEN_FDNAMES`: `http`, `probe`, `admin`; without
+    /// names the first is `http`), or binds `address` where there are none; `admin` too, where it is given.
+    /// `grpc` is always bound by ourselves.
     ///
     /// # Errors
-    /// When a handed socket is not one, or the address cannot be bound.
-    pub fn open(address: &str, grpc: Option<&str>) -> anyhow::Result<Sockets> {
+    /// When a handed socket is not one, or an address cannot be bound.
+    pub fn open(address: &str, grpc: Option<&str>, admin: Option<&str>) -> anyhow::Result<Sockets> {
         let bind_grpc = || {
             grpc.map(|address| bind(address, "--grpc-listen, GRPC_LISTEN_ADDRESS"))
+                .transpose()
+        };
+        let bind_admin = || {
+            admin
+                .map(|admin| bind(admin, "--admin-listen, ADMIN_LISTEN_ADDRESS"))
                 .transpose()
         };
         let mut handed = ListenFd::from_env();
@@ -35,6 +43,7 @@ impl Sockets {
                 shared: false,
                 probe: None,
                 grpc: bind_grpc()?,
+                admin: bind_admin()?,
             });
         }
         let names = env::var("LISTEN_FDNAMES").unwrap_or_else(|_| "http:probe".to_owned());
@@ -59,6 +68,10 @@ impl Sockets {
             shared: true,
             probe: take("probe")?,
             grpc: bind_grpc()?,
+            admin: match take("admin")? {
+                Some(handed) => Some(handed),
+                None => bind_admin()?,
+            },
         })
     }
 }

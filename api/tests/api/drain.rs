@@ -35,6 +35,7 @@ fn handover_between_two_that_share_a_socket_loses_nothing() {
             shared: true,
             probe: Some(probe),
             grpc: None,
+            admin: None,
         },
         new_directory.path(),
         &flags,

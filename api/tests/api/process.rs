@@ -16,12 +16,28 @@ use std::{
 use traffic::{Load, Target};
 
 /// A child that does not outlive its test, and its stdout.
-struct Process(Child, File);
+pub struct Process(Child, File);
 
 impl Process {
     fn spawn(command: &mut Command) -> Process {
         let log = tempfile::tempfile().unwrap();
         Process(command.stdout(log.try_clone().unwrap()).spawn().unwrap(), log)
+    }
+
+    /// The binary on an address of its own, once it is ready.
+    pub fn listening(model: &Path, address: SocketAddr, variables: &[(&str, &str)]) -> Process {
+        let mut command = command(model);
+        command.envs(variables.iter().copied());
+        let process = Process::spawn(command.args(["--listen", &address.to_string()]));
+        eventually("it answers", || {
+            std::net::TcpStream::connect(address).is_ok()
+                && Client::connect(address).get("/readyz").status == 200
+        });
+        process
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     fn terminate(&self) {
@@ -263,15 +279,9 @@ fn alone_it_binds_its_address() {
     drop(free);
     let (free, grpc_address) = listener();
     drop(free);
-    let mut command = command(directory.path());
-    command
-        .args(["--listen", &address.to_string()])
-        .args(["--grpc-listen", &grpc_address.to_string()])
-        .args(["--log-requests", "all"]);
-    let process = Process::spawn(&mut command);
-    eventually("it answers", || {
-        std::net::TcpStream::connect(address).is_ok() && Client::connect(address).get("/readyz").status == 200
-    });
+    let grpc = grpc_address.to_string();
+    let variables = [("GRPC_LISTEN_ADDRESS", grpc.as_str()), ("LOG_REQUESTS", "all")];
+    let process = Process::listening(directory.path(), address, &variables);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let mut client = crate::grpc::client(grpc_address).await;
@@ -295,4 +305,59 @@ fn alone_it_binds_its_address() {
     assert_eq!(calls, [(Some(200), None), (Some(400), Some("unknown_tensor"))]);
     let text = format!("{log:?}");
     assert!(!text.contains("secret") && !text.contains("5.125"), "{text}");
+}
+
+#[test]
+fn keys_are_named_in_the_log_and_never_shown() {
+    let directory = fixture::directory();
+    let (free, address) = listener();
+    drop(free);
+    let file = directory.path().join("keys");
+    std::fs::write(&file, "grace=quite-hidden\n").unwrap();
+    let variables = [
+        ("API_KEYS", "ada=very-hidden"),
+        ("API_KEYS_FILE", file.to_str().unwrap()),
+        ("LOG_REQUESTS", "all"),
+        ("LOG_LEVEL", "debug"),
+    ];
+    let process = Process::listening(directory.path(), address, &variables);
+    let mut client = Client::connect(address);
+    for (key, status) in [("very-hidden", 404), ("quite-hidden", 404), ("guess-hidden", 401)] {
+        let answer = client.send("GET", "/hidden", &format!("x-api-key: {key}\r\n"), b"");
+        assert_eq!(answer.status, status);
+    }
+    std::fs::write(&file, "grace=also-hidden\nbroken hidden\n").unwrap();
+    std::thread::sleep(Duration::from_millis(2500));
+    drop(client);
+    process.terminate();
+    let (_, log) = process.finish();
+    let keys: Vec<_> = log
+        .iter()
+        .filter(|line| line["endpoint"] == "other")
+        .map(|line| &line["key"])
+        .collect();
+    assert_eq!(
+        keys,
+        ["ada", "grace"]
+            .map(Value::from)
+            .iter()
+            .chain([&Value::Null])
+            .collect::<Vec<_>>()
+    );
+    let text = format!("{log:?}");
+    assert!(!text.contains("hidden"), "{text}");
+    let reloads: Vec<_> = log.iter().filter(|line| line["event"] == "reload").collect();
+    assert_eq!(reloads.len(), 1, "said once: {reloads:?}");
+    let error = reloads[0]["error"].as_str().unwrap();
+    assert!(
+        error.contains("line 2") && error.contains("API_KEYS_FILE"),
+        "{error}"
+    );
+    let help = output(
+        Command::new(env!("CARGO_BIN_EXE_inference-api"))
+            .env_clear()
+            .env("API_KEYS", "ada=very-hidden")
+            .arg("--help"),
+    );
+    assert!(!String::from_utf8(help.stdout).unwrap().contains("hidden"));
 }

@@ -30,6 +30,7 @@ impl Server {
             shared,
             probe: None,
             grpc: None,
+            admin: None,
         };
         Server::start_with(sockets, model, flags)
     }

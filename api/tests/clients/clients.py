@@ -1,8 +1,10 @@
-"""The protocols' own clients against a server. `clients.py infer FILE.onnx NAME HTTP GRPC`."""
+"""The protocols' own clients against a server: `clients.py triton|kserve|mlflow|curl FILE.onnx NAME HTTP GRPC`.
+
+Triton's and KServe's cannot be in one process: both register the messages of their gRPC services.
+"""
 
 import asyncio
 import json
-import math
 import sys
 import urllib.error
 import urllib.request
@@ -10,13 +12,10 @@ import urllib.request
 import numpy as np
 import onnxruntime
 import pandas as pd
-import tritonclient.grpc as triton_grpc
-import tritonclient.http as triton_http
-from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
-from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 ROWS = 17
-WORDS = {"city": ["Oslo", "Lima", "Kyiv"], "grade": ["low", "mid", "high"]}
+# As in the rows that the models were trained on.
+WORDS = {"city": ["Bern", "Zürich"], "grade": ["low", "mid", "high"]}
 V2 = {"tensor(float)": "FP32", "tensor(double)": "FP64", "tensor(int64)": "INT64", "tensor(string)": "BYTES"}
 TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 
@@ -28,7 +27,7 @@ def feeds(session, name):
     for put in session.get_inputs():
         shape = [ROWS, *put.shape[1:]]
         if put.type == "tensor(string)":
-            given[put.name] = random.choice(known_words(put.name), size=shape).astype(object)
+            given[put.name] = random.choice(WORDS[put.name], size=shape).astype(object)
         elif put.type == "tensor(int64)":
             given[put.name] = random.integers(18, 80, size=shape)
         else:
@@ -37,13 +36,6 @@ def feeds(session, name):
         for values in given.values():
             values[random.random(values.shape) < 0.1] = np.nan
     return given
-
-
-def known_words(column):
-    with open(sys.argv[2], "rb") as file:
-        text = file.read().decode("latin-1")
-    words = [word for word in WORDS[column] if word in text]
-    return words or WORDS[column]
 
 
 def expected(session, given):
@@ -106,6 +98,8 @@ def module_json(message):
 
 
 def kserve_request(name, session, given, binary):
+    from kserve import InferInput, InferRequest
+
     inputs = []
     for put in session.get_inputs():
         values = given[put.name]
@@ -116,6 +110,8 @@ def kserve_request(name, session, given, binary):
 
 
 async def kserve_rest(address, name, session, given, wanted, binary):
+    from kserve import InferenceRESTClient, RESTConfig
+
     client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=20))
     base = f"http://{address}"
     assert await client.is_server_live(base) and await client.is_server_ready(base)
@@ -127,6 +123,8 @@ async def kserve_rest(address, name, session, given, wanted, binary):
 
 
 async def kserve_grpc(address, name, session, given, wanted):
+    from kserve import InferenceGRPCClient
+
     client = InferenceGRPCClient(address)
     assert await client.is_server_live() and await client.is_server_ready() and await client.is_model_ready(name)
     for binary in (True, False):
@@ -137,6 +135,8 @@ async def kserve_grpc(address, name, session, given, wanted):
 
 
 def mlflow(address, session, given, wanted):
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
     columns = {}
     for put in session.get_inputs():
         values = given[put.name]
@@ -162,28 +162,36 @@ def curl(address, path, body=None):
         return error.code, json.load(error)
 
 
-def infer(model, name, http, grpc):
+def main(client, model, name, http, grpc):
     session = onnxruntime.InferenceSession(model)
     given = feeds(session, name)
     wanted = expected(session, given)
+    # JSON has no NaN.
     finite = all(
         np.isfinite(values).all() for values in [*given.values(), *wanted.values()] if values.dtype.kind == "f"
     )
-    triton(triton_http, http, name, session, given, wanted, binary_data=True)
-    triton(triton_grpc, grpc, name, session, given, wanted)
-    asyncio.run(kserve_rest(http, name, session, given, wanted, True))
-    asyncio.run(kserve_grpc(grpc, name, session, given, wanted))
-    if finite:
-        # JSON has no NaN.
-        triton(triton_http, http, name, session, given, wanted, binary_data=False)
-        asyncio.run(kserve_rest(http, name, session, given, wanted, False))
-    mlflow(http, session, given, wanted)
-    status, body = curl(http, f"/v2/models/{name}/infer", {"inputs": []})
-    assert status == 400 and set(body) == {"error"} and math.isfinite(len(body["error"])), (status, body)
-    status, body = curl(http, "/invocations", {"rows": []})
-    assert status == 400 and body["error_code"] == "BAD_REQUEST", (status, body)
-    print(f"{name}: {', '.join(wanted)} as onnxruntime's")
+    if client == "triton":
+        import tritonclient.grpc
+        import tritonclient.http
+
+        triton(tritonclient.grpc, grpc, name, session, given, wanted)
+        for binary in (True, False) if finite else (True,):
+            triton(tritonclient.http, http, name, session, given, wanted, binary_data=binary)
+    elif client == "kserve":
+        asyncio.run(kserve_grpc(grpc, name, session, given, wanted))
+        for binary in (True, False) if finite else (True,):
+            asyncio.run(kserve_rest(http, name, session, given, wanted, binary))
+    elif client == "mlflow":
+        mlflow(http, session, given, wanted)
+    else:
+        status, body = curl(http, f"/v2/models/{name}/infer", {"inputs": []})
+        assert status == 400 and set(body) == {"error"} and body["error"], (status, body)
+        status, body = curl(http, "/invocations", {"rows": []})
+        assert status == 400 and body["error_code"] == "BAD_REQUEST", (status, body)
+        status, body = curl(http, "/v2/models/nobody")
+        assert status == 404 and "nobody" in body["error"], (status, body)
+    print(f"{client} {name}: {', '.join(wanted)} as onnxruntime's")
 
 
 if __name__ == "__main__":
-    {"infer": infer}[sys.argv[1]](*sys.argv[2:])
+    main(*sys.argv[1:])
