@@ -8,6 +8,7 @@ use crate::{
 use inference_api::Sockets;
 use std::{
     fs,
+    io::Read,
     net::TcpListener,
     time::{Duration, Instant},
 };
@@ -343,7 +344,17 @@ fn an_admin_port_has_probes_and_metrics_and_nothing_else() {
         assert_eq!(client.get(path).status, 200, "{path}");
     }
     // Clients that take all connections do not lock the scraper out.
-    let _held: Vec<Client> = (0..2).map(|_| server.client()).collect();
+    let mut held = Vec::new();
+    eventually("the service is full", || {
+        let mut another = server.client();
+        another
+            .0
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        let full = another.0.read(&mut [0; 12]).is_ok_and(|read| read > 0);
+        held.push(another);
+        full
+    });
     let mut admin = Client::connect(admin_address);
     for path in ["/health", "/livez", "/readyz", "/metrics"] {
         assert_eq!(admin.get(path).status, 200, "{path}");
