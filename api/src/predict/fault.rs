@@ -56,7 +56,7 @@ pub fn syntax(body: &[u8], error: &serde_json::Error, schema: Schema<'_>, rows: 
     if words.starts_with("number out of range") {
         let (instance, index) = rows.at;
         let place = value_name(instance, index, schema.names);
-        let message = format!("{place} is beyond what the model's float32 holds (±3.4028235e38)");
+        let message = format!("{place} is beyond what {}", schema.range());
         return ApiError::new(Code::NumberOutOfRange, message);
     }
     if std::str::from_utf8(body).is_err() {

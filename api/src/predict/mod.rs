@@ -4,6 +4,7 @@ pub mod answer;
 pub(crate) mod body;
 mod fault;
 mod parse;
+pub mod plan;
 pub mod rows;
 
 use crate::{
@@ -95,6 +96,7 @@ fn predict(state: &State, served: &Served, body: &[u8]) -> Result<Vec<u8>, ApiEr
     let schema = Schema {
         names: served.feature_names(),
         max_instances: state.config.limits.max_instances,
+        float32: served.takes_float32_rows()?,
     };
     Rows::with(|rows| {
         let shape = parse(body, schema, rows)?;

@@ -9,6 +9,7 @@ mod errors;
 mod fixture;
 mod loading;
 mod metrics;
+mod plain;
 mod predict;
 mod process;
 mod server;
