@@ -1,13 +1,15 @@
 //! State to answers: what tests call and what connections call, with nothing between.
 
 use crate::{
-    error::{ApiError, Code},
+    error::{ApiError, Code, ErrorForm},
     exchange::Exchange,
     logs::{self, Answered},
     predict,
+    protocol::Protocol,
     request_id::{self, REQUEST_ID},
     routes,
     state::State,
+    v2,
 };
 use axum::{
     Router,
@@ -60,16 +62,17 @@ impl App {
         let method = head.method.clone();
         let endpoint = routes::known(head.uri.path());
         let probe = routes::is_probe(endpoint);
-        let prediction = endpoint == predict::PATH;
+        let protocol = routes::protocol(endpoint);
+        let form = routes::error_form(head.uri.path());
         let mut guard = Guard {
             state,
             started,
-            prediction,
+            protocol,
             done: false,
         };
 
         let result = match Permit::take(state, probe) {
-            Ok(_permit) => within(exchange, self.route(head, body, prediction)).await,
+            Ok(_permit) => within(exchange, self.route(head, body, protocol, form)).await,
             Err(error) => {
                 let discarded = async {
                     predict::body::discard(body, &head.headers).await;
@@ -81,7 +84,7 @@ impl App {
         let (mut response, error) = match result {
             Ok(mut response) => match response.extensions_mut().remove::<ApiError>() {
                 Some(error) => {
-                    let mut answer = error.answer(request_id::text(&id));
+                    let mut answer = error.answer(form, request_id::text(&id));
                     // The router's own finding: which methods there are.
                     answer.headers_mut().extend(
                         response
@@ -93,12 +96,14 @@ impl App {
                 }
                 None => (response, None),
             },
-            Err(error) => (error.answer(request_id::text(&id)), Some(error.code)),
+            Err(error) => (error.answer(form, request_id::text(&id)), Some(error.code)),
         };
-        if prediction && error == Some(Code::MethodNotAllowed) {
+        if error == Some(Code::MethodNotAllowed)
+            && let Some(methods) = routes::allowed_methods(endpoint)
+        {
             response
                 .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static("POST"));
+                .insert(header::ALLOW, HeaderValue::from_static(methods));
         }
         if state.is_draining() || error == Some(Code::RequestTimeout) {
             response
@@ -106,7 +111,7 @@ impl App {
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let latency = guard.finish(error);
-        if !prediction && !probe {
+        if protocol.is_none() && !probe {
             state.metrics.other();
         }
         let number = if probe {
@@ -138,15 +143,19 @@ impl App {
         &self,
         head: axum::http::request::Parts,
         body: B,
-        prediction: bool,
+        protocol: Option<Protocol>,
+        form: ErrorForm,
     ) -> Result<Response<Body>, ApiError>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if prediction {
-            // Not over the router: its boxes and clones would be the costliest part of the answer.
+        // Not over the router: its boxes and clones would be the costliest part of the answer.
+        if protocol == Some(Protocol::Predict) {
             return predict::answer(self.state(), &head, body).await;
+        }
+        if form == ErrorForm::V2 {
+            return v2::answer(self.state(), &head, body).await;
         }
         let request = Request::from_parts(head, Body::new(body));
         let mut router = self.0.router.clone();
@@ -215,7 +224,7 @@ impl Drop for Permit<'_> {
 struct Guard<'s> {
     state: &'s State,
     started: Instant,
-    prediction: bool,
+    protocol: Option<Protocol>,
     done: bool,
 }
 
@@ -223,8 +232,8 @@ impl Guard<'_> {
     fn finish(&mut self, error: Option<Code>) -> Duration {
         let latency = self.started.elapsed();
         self.done = true;
-        if self.prediction {
-            self.state.metrics.prediction(latency, error);
+        if let Some(protocol) = self.protocol {
+            self.state.metrics.prediction(protocol, latency, error);
         }
         latency
     }

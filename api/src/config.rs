@@ -65,9 +65,12 @@ pub struct Limits {
     /// Largest request body
     #[arg(long, env = "MAX_BODY_BYTES", value_name = "BYTES", default_value = "1048576", value_parser = bounded(64, 1 << 30))]
     pub max_body_bytes: usize,
-    /// Most rows in one request
+    /// Most rows in one request to /predict
     #[arg(long, env = "MAX_INSTANCES", value_name = "ROWS", default_value = "1000", value_parser = bounded(1, 1_000_000))]
     pub max_instances: usize,
+    /// Most rows in one request of the protocols that take tensors or tables
+    #[arg(long, env = "MAX_BATCH_ROWS", value_name = "ROWS", default_value = "100000", value_parser = bounded(1, 100_000_000))]
+    pub max_batch_rows: usize,
     /// Requests in flight before others are refused with 503
     #[arg(long, env = "MAX_CONCURRENT_REQUESTS", value_name = "N", default_value = "256", value_parser = bounded(1, 1_000_000))]
     pub max_concurrent_requests: usize,

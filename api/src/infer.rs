@@ -81,6 +81,17 @@ impl Served {
         Ok(outputs)
     }
 
+    /// Rows of inputs that were answered.
+    pub fn count_rows(&self, inputs: &[Tensor]) -> usize {
+        let specs = &self.signature().inputs;
+        let follows = |spec: &&TensorSpec| spec.shape.first() == Some(&None);
+        let first = specs.iter().find(follows);
+        let given = first.and_then(|spec| inputs.iter().find(|input| input.name == spec.name));
+        given
+            .and_then(|input| input.shape.first())
+            .map_or(1, |rows| *rows)
+    }
+
     /// Places of the outputs asked for.
     fn wanted(&self, wanted: Option<&[&str]>) -> Result<Vec<usize>, ApiError> {
         let all = &self.signature().outputs;

@@ -5,6 +5,7 @@ use crate::{
     error::{ApiError, Code},
     predict::{answer::AnswerParts, plan::PlanRows, rows::Rows},
     tensor::{Datatype, TensorSpec},
+    v2,
 };
 use axum::body::Bytes;
 use contract::ModelInfo;
@@ -43,6 +44,7 @@ pub struct Served {
     answers: AnswerParts,
     /// Of a plan: how `/predict` asks it, or why it cannot.
     plan_rows: Option<Result<PlanRows, String>>,
+    v2: v2::Texts,
     drift: Option<DriftWatch>,
 }
 
@@ -52,14 +54,16 @@ impl Served {
         let info_body = serde_json::to_vec(&info)
             .expect("a ModelInfo has string keys only")
             .into();
+        let signature = signature(&engine, &info);
         Served {
+            v2: v2::Texts::new(&signature),
             answers: AnswerParts::new(&info, named),
             feature_names: info.features.iter().map(|feature| feature.name.clone()).collect(),
             plan_rows: match &engine {
                 Engine::Forest(_) => None,
                 Engine::Plan(plan) => Some(PlanRows::of(plan, &info.model_version)),
             },
-            signature: signature(&engine, &info),
+            signature,
             engine,
             info,
             info_body,
@@ -85,6 +89,11 @@ impl Served {
     /// What it takes and gives.
     pub fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    /// What answers of V2 are made of.
+    pub(crate) fn v2(&self) -> &v2::Texts {
+        &self.v2
     }
 
     /// Names of the features, in order.

@@ -62,13 +62,18 @@ pub fn syntax(body: &[u8], error: &serde_json::Error, schema: Schema<'_>, rows: 
     if std::str::from_utf8(body).is_err() {
         return ApiError::new(Code::InvalidJson, "the body is not UTF-8, as JSON has to be");
     }
-    match word_at(body, error.line(), error.column()) {
+    match not_a_number(body, error) {
         Some(word) => ApiError::new(
             Code::InvalidJson,
             format!("{word} is not JSON, expected a finite number: {words}"),
         ),
         None => ApiError::new(Code::InvalidJson, format!("the body is not JSON: {words}")),
     }
+}
+
+/// Whether a parser stumbled over `NaN` or an infinity; the word.
+pub fn not_a_number(body: &[u8], error: &serde_json::Error) -> Option<&'static str> {
+    word_at(body, error.line(), error.column())
 }
 
 /// `NaN` or an infinity, where that is what serde_json stumbled over.

@@ -3,7 +3,7 @@
 //! error of this API has.
 
 use crate::{
-    error::{ApiError, Code},
+    error::{ApiError, Code, ErrorForm},
     exchange::Exchange,
     request_id::{self, RequestIds},
 };
@@ -77,7 +77,7 @@ impl Stream {
 pub fn raw(error: &ApiError) -> Vec<u8> {
     let id = RequestIds::default().fresh();
     let id = request_id::text(&id);
-    let body = error.body(id);
+    let body = error.body(ErrorForm::Own, id);
     let status = error.code.status();
     let retry = if status.as_u16() == 503 {
         "retry-after: 1\r\n"

@@ -13,3 +13,4 @@ mod plain;
 mod predict;
 mod process;
 mod server;
+mod v2;
