@@ -1,6 +1,7 @@
 //! The API over loopback: the real router behind the real sockets.
 
 mod client;
+mod clients;
 mod connections;
 mod documents;
 mod drain;

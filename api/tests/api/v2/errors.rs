@@ -56,6 +56,10 @@ fn json_that_is_not_a_request() {
             format!(r#"{{"inputs":[{{"name":"x",{right}}}]}}"#),
         ),
         (
+            "a long name",
+            format!(r#"{{"inputs":[{{"name":"{long}",{right}}}]}}"#),
+        ),
+        (
             "the same twice",
             format!(r#"{{"inputs":[{{"name":"features",{right}}},{{"name":"features",{right}}}]}}"#),
         ),
