@@ -1,14 +1,16 @@
 //! State to answers: what tests call and what connections call, with nothing between.
 
 use crate::{
-    error::{ApiError, Code},
+    error::{ApiError, Code, ErrorForm},
     exchange::{Exchange, Surface},
     guard::keys::KeyName,
     logs::{self, Answered},
     predict,
+    protocol::Protocol,
     request_id::{self, REQUEST_ID},
     routes,
     state::State,
+    v2,
 };
 use axum::{
     Router,
@@ -61,8 +63,9 @@ impl App {
         let method = head.method.clone();
         let endpoint = routes::known(head.uri.path());
         let probe = routes::is_probe(endpoint);
-        let prediction = endpoint == predict::PATH;
-        let mut guard = Guard::new(state, started, prediction);
+        let protocol = routes::protocol(endpoint);
+        let form = routes::error_form(head.uri.path());
+        let mut guard = Guard::new(state, started, protocol);
 
         let origin = state.guard.origin(&head.headers);
         let mut key = None;
@@ -70,7 +73,7 @@ impl App {
             Ok(Entry::Preflight(answer)) => Ok(answer),
             Ok(Entry::Request(known, _permit)) => {
                 key = known;
-                within(exchange, self.route(head, body, prediction)).await
+                within(exchange, self.route(head, body, protocol, form)).await
             }
             Err(mut error) => {
                 let most = state.config.limits.max_body_bytes;
@@ -81,7 +84,7 @@ impl App {
         let (mut response, error, closes) = match result {
             Ok(mut response) => match response.extensions_mut().remove::<ApiError>() {
                 Some(error) => {
-                    let mut answer = error.answer(request_id::text(&id));
+                    let mut answer = error.answer(form, request_id::text(&id));
                     // The router's own finding: which methods there are.
                     answer.headers_mut().extend(
                         response
@@ -94,15 +97,17 @@ impl App {
                 None => (response, None, false),
             },
             Err(error) => (
-                error.answer(request_id::text(&id)),
+                error.answer(form, request_id::text(&id)),
                 Some(error.code),
                 error.closes,
             ),
         };
-        if prediction && error == Some(Code::MethodNotAllowed) {
+        if error == Some(Code::MethodNotAllowed)
+            && let Some(methods) = routes::allowed_methods(endpoint)
+        {
             response
                 .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static("POST"));
+                .insert(header::ALLOW, HeaderValue::from_static(methods));
         }
         if state.is_draining() || closes {
             exchange.close();
@@ -115,7 +120,7 @@ impl App {
             .guard
             .finish(response.headers_mut(), origin.as_ref(), document);
         let latency = guard.finish(error);
-        if !prediction && !probe {
+        if protocol.is_none() && !probe {
             state.metrics.other();
         }
         let number = if probe {
@@ -144,14 +149,23 @@ impl App {
         response
     }
 
-    async fn route<B>(&self, head: Parts, body: B, prediction: bool) -> Result<Response<Body>, ApiError>
+    async fn route<B>(
+        &self,
+        head: Parts,
+        body: B,
+        protocol: Option<Protocol>,
+        form: ErrorForm,
+    ) -> Result<Response<Body>, ApiError>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
     {
-        if prediction {
-            // Not over the router: its boxes and clones would be the costliest part of the answer.
+        // Not over the router: its boxes and clones would be the costliest part of the answer.
+        if protocol == Some(Protocol::Predict) {
             return predict::answer(self.state(), &head, body).await;
+        }
+        if form == ErrorForm::V2 {
+            return v2::answer(self.state(), &head, body).await;
         }
         let request = Request::from_parts(head, Body::new(body));
         let mut router = self.0.router.clone();
@@ -256,16 +270,16 @@ impl Drop for Permit<'_> {
 pub(crate) struct Guard<'s> {
     state: &'s State,
     started: Instant,
-    prediction: bool,
+    protocol: Option<Protocol>,
     done: bool,
 }
 
 impl<'s> Guard<'s> {
-    pub(crate) fn new(state: &'s State, started: Instant, prediction: bool) -> Self {
+    pub(crate) fn new(state: &'s State, started: Instant, protocol: Option<Protocol>) -> Self {
         Guard {
             state,
             started,
-            prediction,
+            protocol,
             done: false,
         }
     }
@@ -273,8 +287,8 @@ impl<'s> Guard<'s> {
     pub(crate) fn finish(&mut self, error: Option<Code>) -> Duration {
         let latency = self.started.elapsed();
         self.done = true;
-        if self.prediction {
-            self.state.metrics.prediction(latency, error);
+        if let Some(protocol) = self.protocol {
+            self.state.metrics.prediction(protocol, latency, error);
         }
         latency
     }

@@ -81,7 +81,7 @@ pub struct Limits {
     /// Most rows in one request to /predict
     #[arg(long, env = "MAX_INSTANCES", value_name = "ROWS", default_value = "1000", value_parser = bounded(1, 1_000_000))]
     pub max_instances: usize,
-    /// Most rows in one request of any other protocol
+    /// Most rows in one request of the protocols that take tensors or tables
     #[arg(long, env = "MAX_BATCH_ROWS", value_name = "ROWS", default_value = "100000", value_parser = bounded(1, 100_000_000))]
     pub max_batch_rows: usize,
     /// Requests in flight before others are refused with 503

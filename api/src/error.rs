@@ -93,6 +93,8 @@ codes! {
     TensorDatatype = "tensor_datatype", BAD_REQUEST;
     /// A tensor of another shape than the model's, or than its own elements.
     TensorShape = "tensor_shape", BAD_REQUEST;
+    /// Not built as the protocol says: fields, data, sizes of binary tensors.
+    InvalidRequest = "invalid_request", BAD_REQUEST;
     /// A value has no meaning to the model.
     PredictionFailed = "prediction_failed", BAD_REQUEST;
     /// The model answered NaN or infinity.
@@ -137,19 +139,32 @@ impl ApiError {
     }
 
     /// The JSON body.
-    pub fn body(&self, request_id: &str) -> Vec<u8> {
-        let body = ErrorBody {
-            code: self.code.word().to_owned(),
-            message: self.message.clone().into_owned(),
-            request_id: request_id.to_owned(),
+    pub fn body(&self, form: ErrorForm, request_id: &str) -> Vec<u8> {
+        let message = self.message.clone().into_owned();
+        let body = match form {
+            ErrorForm::Own => serde_json::to_vec(&ErrorBody {
+                code: self.code.word().to_owned(),
+                message,
+                request_id: request_id.to_owned(),
+            }),
+            ErrorForm::V2 => serde_json::to_vec(&V2Error { error: message }),
         };
-        serde_json::to_vec(&body).expect("three strings are always JSON")
+        body.expect("strings are always JSON")
+    }
+
+    /// The status it is answered with.
+    pub fn status(&self, form: ErrorForm) -> StatusCode {
+        match (form, self.code.status()) {
+            // V2 knows one status for requests that are wrong, whatever they are wrong about.
+            (ErrorForm::V2, StatusCode::UNPROCESSABLE_ENTITY) => StatusCode::BAD_REQUEST,
+            (_, status) => status,
+        }
     }
 
     /// The whole answer but for the headers that every answer gets.
-    pub fn answer(&self, request_id: &str) -> Response<Body> {
-        let mut answer = Response::new(Body::from(self.body(request_id)));
-        *answer.status_mut() = self.code.status();
+    pub fn answer(&self, form: ErrorForm, request_id: &str) -> Response<Body> {
+        let mut answer = Response::new(Body::from(self.body(form, request_id)));
+        *answer.status_mut() = self.status(form);
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.put_headers(headers);
@@ -166,6 +181,22 @@ impl ApiError {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
     }
+}
+
+/// How errors are written, by the path that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorForm {
+    /// [`ErrorBody`].
+    Own,
+    /// [`V2Error`].
+    V2,
+}
+
+/// Every error below `/v2`.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct V2Error {
+    /// For a person; names field, value and what was expected.
+    pub error: String,
 }
 
 /// Handlers do not know the request id: the error rides in the extensions, and

@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     app::{Guard, Permit},
-    error::{ApiError, Code},
+    error::{ApiError, Code, ErrorForm},
     guard::keys::KeyName,
     logs::{self, Answered},
+    protocol::Protocol,
     request_id::{self, REQUEST_ID},
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
@@ -40,7 +41,7 @@ impl Grpc {
         let id = state.request_ids.of(request.headers());
         let call = Call::of(request.uri().path());
         let prediction = call.kind == Kind::Infer;
-        let mut guard = Guard::new(state, started, prediction);
+        let mut guard = Guard::new(state, started, prediction.then_some(Protocol::Grpc));
         let stream = match call.kind {
             Kind::Stream => Arc::clone(&self.streams).try_acquire_owned().ok(),
             _ => None,
@@ -54,7 +55,7 @@ impl Grpc {
                 Code::UnsupportedMediaType,
                 "this port speaks gRPC, expected the Content-Type application/grpc",
             );
-            let response = error.answer(request_id::text(&id)).map(Body::new);
+            let response = error.answer(ErrorForm::Own, request_id::text(&id)).map(Body::new);
             (response, Some(error.code))
         } else {
             let result = if refused {

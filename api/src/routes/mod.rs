@@ -1,4 +1,4 @@
-//! All routes but `/predict`, over axum's router.
+//! All routes but `/predict` and those below `/v2`, over axum's router; and what paths are.
 
 pub mod docs;
 pub mod drift;
@@ -7,9 +7,11 @@ pub mod metrics;
 pub mod model;
 
 use crate::{
-    error::{ApiError, Code},
-    openapi,
+    error::{ApiError, Code, ErrorForm},
+    openapi, predict,
+    protocol::Protocol,
     state::State,
+    v2,
 };
 use axum::{
     Router,
@@ -37,7 +39,17 @@ pub fn router(state: Arc<State>) -> Router {
 
 /// Routes that are asked by machines every few seconds: neither counted nor limited.
 pub fn is_probe(path: &str) -> bool {
-    matches!(path, "/health" | "/livez" | "/readyz" | "/metrics")
+    matches!(
+        path,
+        "/health"
+            | "/livez"
+            | "/readyz"
+            | "/metrics"
+            | "/v2/health/live"
+            | "/v2/health/ready"
+            | "/v2/models/{model}/ready"
+            | "/v2/models/{model}/versions/{version}/ready"
+    )
 }
 
 /// Routes that need no API key: what machines probe, and what this is.
@@ -50,10 +62,35 @@ pub fn is_document(path: &str) -> bool {
     matches!(path, "/docs" | "/openapi.json")
 }
 
-/// A path for the log: known ones alone, others are the client's text.
+/// The protocol whose predictions a [`known`] path is for.
+pub fn protocol(known: &str) -> Option<Protocol> {
+    match known {
+        predict::PATH => Some(Protocol::Predict),
+        "/v2/models/{model}/infer" | "/v2/models/{model}/versions/{version}/infer" => Some(Protocol::V2),
+        _ => None,
+    }
+}
+
+/// How errors at a path are written.
+pub fn error_form(path: &str) -> ErrorForm {
+    match v2::is_below(path) {
+        true => ErrorForm::V2,
+        false => ErrorForm::Own,
+    }
+}
+
+/// The methods of a [`known`] path that the router does not know.
+pub fn allowed_methods(known: &str) -> Option<&'static str> {
+    match protocol(known) {
+        Some(_) => Some("POST"),
+        None => v2::is_below(known).then_some("GET,HEAD"),
+    }
+}
+
+/// A path for the log: known ones alone, and without names in them: others are the client's text.
 pub fn known(path: &str) -> &'static str {
     const KNOWN: [&str; 9] = [
-        crate::predict::PATH,
+        predict::PATH,
         "/health",
         "/livez",
         "/readyz",
@@ -63,7 +100,11 @@ pub fn known(path: &str) -> &'static str {
         "/openapi.json",
         "/docs",
     ];
-    KNOWN.into_iter().find(|known| *known == path).unwrap_or("other")
+    KNOWN
+        .into_iter()
+        .find(|known| *known == path)
+        .or_else(|| v2::Target::of(path).map(v2::Target::word))
+        .unwrap_or("other")
 }
 
 /// No such path here.
@@ -83,7 +124,7 @@ async fn method_not_allowed() -> ApiError {
 }
 
 /// An answer of one content type.
-fn content(kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+pub(crate) fn content(kind: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     response
         .headers_mut()

@@ -4,7 +4,7 @@
 
 use super::Socket;
 use crate::{
-    error::{ApiError, Code},
+    error::{ApiError, Code, ErrorForm},
     exchange::Exchange,
     guard::headers,
     request_id::{self, RequestIds},
@@ -76,7 +76,7 @@ impl Stream {
 pub fn raw(error: &ApiError) -> Vec<u8> {
     let id = RequestIds::default().fresh();
     let id = request_id::text(&id);
-    let body = error.body(id);
+    let body = error.body(ErrorForm::Own, id);
     let status = error.code.status();
     let retry = error
         .retry_after_s

@@ -19,6 +19,8 @@ pub const EVERY_ANSWER: [&str; 4] = [
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
+    pub bytes: Vec<u8>,
+    /// The same as text; empty where it is none.
     pub body: String,
 }
 
@@ -87,6 +89,7 @@ impl Client {
                 let mut answer = Answer {
                     status: head.code.unwrap(),
                     headers,
+                    bytes: Vec::new(),
                     body: String::new(),
                 };
                 let stated = || {
@@ -101,7 +104,8 @@ impl Client {
                     bytes.extend_from_slice(&piece[..read]);
                 }
                 assert_eq!(bytes.len(), begin + length, "more than one answer");
-                answer.body = text(&bytes[begin..]);
+                answer.bytes = bytes[begin..].to_vec();
+                answer.body = String::from_utf8(bytes[begin..].to_vec()).unwrap_or_default();
                 return Some(answer);
             }
             match self.0.read(&mut piece).unwrap() {

@@ -328,6 +328,7 @@ fn an_admin_port_has_probes_and_metrics_and_nothing_else() {
         service: listener(),
         shared: false,
         probe: None,
+        grpc: None,
         admin: Some(admin),
     };
     let server = Server::start_with(

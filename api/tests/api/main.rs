@@ -1,6 +1,7 @@
 //! The API over loopback: the real router behind the real sockets.
 
 mod client;
+mod clients;
 mod connections;
 mod documents;
 mod drain;
@@ -14,6 +15,8 @@ mod guard_load;
 mod guard_tls;
 mod loading;
 mod metrics;
+mod plain;
 mod predict;
 mod process;
 mod server;
+mod v2;

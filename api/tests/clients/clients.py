@@ -1,4 +1,4 @@
-"""The protocols' own clients against a server: `clients.py triton|kserve|mlflow|curl FILE.onnx NAME HTTP GRPC`.
+"""The protocols' own clients against a server (those of V2 over REST are in ../oracle/v2.py): `clients.py triton|kserve|mlflow|curl FILE.onnx NAME HTTP GRPC`.
 
 Triton's and KServe's cannot be in one process: both register the messages of their gRPC services.
 """
@@ -60,8 +60,8 @@ def same(client, name, found, wanted):
     )
 
 
-def triton(module, address, name, session, given, wanted, **binary):
-    label = f"{module.__name__} {binary}"
+def triton(module, address, name, session, given, wanted):
+    label = module.__name__
     client = module.InferenceServerClient(address)
     assert client.is_server_live() and client.is_server_ready() and client.is_model_ready(name), label
     meta = client.get_model_metadata(name)
@@ -73,13 +73,13 @@ def triton(module, address, name, session, given, wanted, **binary):
     for put in session.get_inputs():
         values = given[put.name]
         made = module.InferInput(put.name, list(values.shape), V2[put.type])
-        made.set_data_from_numpy(values, **binary)
+        made.set_data_from_numpy(values)
         inputs.append(made)
     # All outputs unasked for, then each by its name, the last one first.
     answer = client.infer(name, inputs, request_id="all")
     for put, value in wanted.items():
         same(label, put, answer.as_numpy(put), value)
-    asked = [module.InferRequestedOutput(put, **binary) for put in reversed(wanted)]
+    asked = [module.InferRequestedOutput(put) for put in reversed(wanted)]
     answer = client.infer(name, inputs, outputs=asked, request_id="named")
     for put, value in wanted.items():
         same(label, put, answer.as_numpy(put), value)
@@ -107,19 +107,6 @@ def kserve_request(name, session, given, binary):
         made.set_data_from_numpy(values, binary_data=binary)
         inputs.append(made)
     return InferRequest(model_name=name, infer_inputs=inputs, request_id="kserve")
-
-
-async def kserve_rest(address, name, session, given, wanted, binary):
-    from kserve import InferenceRESTClient, RESTConfig
-
-    client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=20))
-    base = f"http://{address}"
-    assert await client.is_server_live(base) and await client.is_server_ready(base)
-    assert await client.is_model_ready(base, name)
-    answer = await client.infer(base, kserve_request(name, session, given, binary), model_name=name)
-    for output in answer.outputs:
-        same(f"kserve rest binary={binary}", output.name, output.as_numpy(), wanted[output.name])
-    assert [output.name for output in answer.outputs] == list(wanted)
 
 
 async def kserve_grpc(address, name, session, given, wanted):
@@ -166,21 +153,12 @@ def main(client, model, name, http, grpc):
     session = onnxruntime.InferenceSession(model)
     given = feeds(session, name)
     wanted = expected(session, given)
-    # JSON has no NaN.
-    finite = all(
-        np.isfinite(values).all() for values in [*given.values(), *wanted.values()] if values.dtype.kind == "f"
-    )
     if client == "triton":
         import tritonclient.grpc
-        import tritonclient.http
 
         triton(tritonclient.grpc, grpc, name, session, given, wanted)
-        for binary in (True, False) if finite else (True,):
-            triton(tritonclient.http, http, name, session, given, wanted, binary_data=binary)
     elif client == "kserve":
         asyncio.run(kserve_grpc(grpc, name, session, given, wanted))
-        for binary in (True, False) if finite else (True,):
-            asyncio.run(kserve_rest(http, name, session, given, wanted, binary))
     elif client == "mlflow":
         mlflow(http, session, given, wanted)
     else:

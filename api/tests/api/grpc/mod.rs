@@ -42,6 +42,7 @@ pub fn start(model: &Path, flags: &[&str]) -> (Server, SocketAddr) {
         service: listener(),
         shared: false,
         probe: None,
+        admin: None,
         grpc: Some(grpc),
     };
     let server = Server::start_with(sockets, model, flags);
@@ -51,7 +52,7 @@ pub fn start(model: &Path, flags: &[&str]) -> (Server, SocketAddr) {
 
 /// The services alone, over a model that was made here, or none.
 pub async fn serve(served: Option<Served>) -> SocketAddr {
-    let state = Arc::new(State::new(Config::read(["inference-api"]).unwrap()));
+    let state = Arc::new(State::new(Config::read(["inference-api"]).unwrap()).unwrap());
     if let Some(served) = served {
         state.serve(served);
     }
@@ -60,7 +61,10 @@ pub async fn serve(served: Option<Served>) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            tokio::spawn(grpc.clone().serve(socket, std::future::pending()));
+            tokio::spawn(
+                grpc.clone()
+                    .serve(socket, [127, 0, 0, 1].into(), std::future::pending()),
+            );
         }
     });
     address
