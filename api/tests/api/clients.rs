@@ -18,7 +18,7 @@ const MODELS: [&str; 7] = [
 ];
 
 /// The pinned Python; `None`, with a line saying so, where it is missing and not demanded.
-fn oracle() -> Option<PathBuf> {
+fn clients() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/clients/bin/python");
     let python = std::env::var_os("DRIFTLESS_CLIENTS_PYTHON").map_or(default, PathBuf::from);
     let has = |python: &Path| {
@@ -31,16 +31,16 @@ fn oracle() -> Option<PathBuf> {
     }
     assert!(
         std::env::var_os("DRIFTLESS_STRICT").is_none_or(|strict| strict != "1"),
-        "no oracle environment with the clients at {}",
+        "no environment of the clients at {}",
         python.display()
     );
-    eprintln!("SKIPPED: no oracle environment with the clients; run cargo xtask test");
+    eprintln!("SKIPPED: no environment of the clients; run cargo xtask test");
     None
 }
 
 #[test]
 fn triton_and_kserve_get_what_onnxruntime_says() {
-    let Some(python) = oracle() else { return };
+    let Some(python) = clients() else { return };
     let servers = MODELS.map(|name| (name, Server::start(&corpus(name), &[])));
     let arguments = servers
         .iter()
