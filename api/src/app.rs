@@ -4,7 +4,7 @@ use crate::{
     error::{ApiError, Code},
     exchange::Exchange,
     logs::{self, Answered},
-    predict,
+    mlflow, predict,
     request_id::{self, REQUEST_ID},
     routes,
     state::State,
@@ -60,7 +60,11 @@ impl App {
         let method = head.method.clone();
         let endpoint = routes::known(head.uri.path());
         let probe = routes::is_probe(endpoint);
-        let prediction = endpoint == predict::PATH;
+        let prediction = endpoint == predict::PATH || endpoint == mlflow::PATH;
+        let refusal = |error: &ApiError, id: &HeaderValue| match mlflow::speaks(endpoint) {
+            true => mlflow::refusal(error),
+            false => error.answer(request_id::text(id)),
+        };
         let mut guard = Guard {
             state,
             started,
@@ -69,7 +73,7 @@ impl App {
         };
 
         let result = match Permit::take(state, probe) {
-            Ok(_permit) => within(exchange, self.route(head, body, prediction)).await,
+            Ok(_permit) => within(exchange, self.route(head, body, endpoint)).await,
             Err(error) => {
                 let discarded = async {
                     predict::body::discard(body, &head.headers).await;
@@ -81,7 +85,7 @@ impl App {
         let (mut response, error) = match result {
             Ok(mut response) => match response.extensions_mut().remove::<ApiError>() {
                 Some(error) => {
-                    let mut answer = error.answer(request_id::text(&id));
+                    let mut answer = refusal(&error, &id);
                     // The router's own finding: which methods there are.
                     answer.headers_mut().extend(
                         response
@@ -93,7 +97,7 @@ impl App {
                 }
                 None => (response, None),
             },
-            Err(error) => (error.answer(request_id::text(&id)), Some(error.code)),
+            Err(error) => (refusal(&error, &id), Some(error.code)),
         };
         if prediction && error == Some(Code::MethodNotAllowed) {
             response
@@ -138,15 +142,17 @@ impl App {
         &self,
         head: axum::http::request::Parts,
         body: B,
-        prediction: bool,
+        endpoint: &str,
     ) -> Result<Response<Body>, ApiError>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if prediction {
-            // Not over the router: its boxes and clones would be the costliest part of the answer.
-            return predict::answer(self.state(), &head, body).await;
+        // Not over the router: its boxes and clones would be the costliest part of the answer.
+        match endpoint {
+            predict::PATH => return predict::answer(self.state(), &head, body).await,
+            mlflow::PATH => return mlflow::answer(self.state(), &head, body).await,
+            _ => {}
         }
         let request = Request::from_parts(head, Body::new(body));
         let mut router = self.0.router.clone();

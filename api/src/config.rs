@@ -68,6 +68,9 @@ pub struct Limits {
     /// Most rows in one request
     #[arg(long, env = "MAX_INSTANCES", value_name = "ROWS", default_value = "1000", value_parser = bounded(1, 1_000_000))]
     pub max_instances: usize,
+    /// Most rows in one request of the other protocols
+    #[arg(long, env = "MAX_BATCH_ROWS", value_name = "ROWS", default_value = "100000", value_parser = bounded(1, 10_000_000))]
+    pub max_batch_rows: usize,
     /// Requests in flight before others are refused with 503
     #[arg(long, env = "MAX_CONCURRENT_REQUESTS", value_name = "N", default_value = "256", value_parser = bounded(1, 1_000_000))]
     pub max_concurrent_requests: usize,

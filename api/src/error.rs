@@ -89,6 +89,8 @@ codes! {
     TensorDatatype = "tensor_datatype", BAD_REQUEST;
     /// A tensor of another shape than the model's, or than its own elements.
     TensorShape = "tensor_shape", BAD_REQUEST;
+    /// Rows and columns of a table that do not agree, or text that is no table.
+    InvalidTable = "invalid_table", BAD_REQUEST;
     /// A value has no meaning to the model.
     PredictionFailed = "prediction_failed", BAD_REQUEST;
     /// The model answered NaN or infinity.
@@ -136,8 +138,13 @@ impl ApiError {
 
     /// The whole answer but for the headers that every answer gets.
     pub fn answer(&self, request_id: &str) -> Response<Body> {
-        let mut answer = Response::new(Body::from(self.body(request_id)));
-        *answer.status_mut() = self.code.status();
+        self.answer_with(self.code.status(), self.body(request_id))
+    }
+
+    /// The same with the status and the JSON body of another protocol.
+    pub fn answer_with(&self, status: StatusCode, body: Vec<u8>) -> Response<Body> {
+        let mut answer = Response::new(Body::from(body));
+        *answer.status_mut() = status;
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.code.status() == StatusCode::SERVICE_UNAVAILABLE {

@@ -13,7 +13,9 @@ mod infer;
 pub mod load;
 pub mod logs;
 mod metrics;
+mod mlflow;
 pub mod openapi;
+mod outcome;
 mod predict;
 mod process;
 mod request_id;
@@ -21,6 +23,7 @@ mod routes;
 mod served;
 pub mod server;
 mod state;
+pub mod table;
 pub mod tensor;
 
 pub use app::App;

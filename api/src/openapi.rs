@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, generated from the handlers and the shared bodies.
 
-use crate::{predict, routes};
+use crate::{mlflow, predict, routes};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, Response, header},
@@ -20,12 +20,16 @@ use utoipa::{OpenApi, ToSchema};
     servers((url = "/")),
     tags(
         (name = "predictions", description = "What the model is for"),
+        (name = "mlflow", description = "The protocol of MLflow's scoring server"),
         (name = "model", description = "What is live, and whether it still fits"),
         (name = "operation", description = "For probes, scrapers and people on call"),
         (name = "documents", description = "This description")
     ),
     paths(
         predict::answer,
+        mlflow::answer,
+        mlflow::ping,
+        mlflow::version,
         routes::model::info,
         routes::drift::status,
         routes::health::health,

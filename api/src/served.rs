@@ -4,6 +4,7 @@ use crate::{
     drift_watch::DriftWatch,
     error::{ApiError, Code},
     predict::{answer::AnswerParts, rows::Rows},
+    table::Columns,
     tensor::{Datatype, TensorSpec},
 };
 use axum::body::Bytes;
@@ -41,6 +42,7 @@ pub struct Served {
     info_body: Bytes,
     feature_names: Vec<String>,
     answers: AnswerParts,
+    columns: Columns,
     drift: Option<DriftWatch>,
 }
 
@@ -50,10 +52,15 @@ impl Served {
         let info_body = serde_json::to_vec(&info)
             .expect("a ModelInfo has string keys only")
             .into();
+        let feature_names: Vec<String> = info.features.iter().map(|feature| feature.name.clone()).collect();
+        let signature = signature(&engine, &info);
+        // Without a manifest the features' names are ours, and nobody's table has them.
+        let known = info.digests.manifest.as_ref().map(|_| &feature_names[..]);
         Served {
             answers: AnswerParts::new(&info, named),
-            feature_names: info.features.iter().map(|feature| feature.name.clone()).collect(),
-            signature: signature(&engine, &info),
+            columns: Columns::new(&signature, known),
+            feature_names,
+            signature,
             engine,
             info,
             info_body,
@@ -84,6 +91,11 @@ impl Served {
     /// Names of the features, in order.
     pub fn feature_names(&self) -> &[String] {
         &self.feature_names
+    }
+
+    /// What it takes, as the columns of a table.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
     }
 
     /// The drift window, where the model has a reference.

@@ -2,7 +2,7 @@
 
 pub mod answer;
 pub(crate) mod body;
-mod fault;
+pub(crate) mod fault;
 mod parse;
 pub mod rows;
 

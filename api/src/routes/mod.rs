@@ -8,7 +8,7 @@ pub mod model;
 
 use crate::{
     error::{ApiError, Code},
-    openapi,
+    mlflow, openapi,
     state::State,
 };
 use axum::{
@@ -30,6 +30,8 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(docs::docs))
+        .route("/ping", get(mlflow::ping).post(mlflow::ping))
+        .route("/version", get(mlflow::version))
         .fallback(any(not_found))
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
@@ -37,13 +39,14 @@ pub fn router(state: Arc<State>) -> Router {
 
 /// Routes that are asked by machines every few seconds: neither counted nor limited.
 pub fn is_probe(path: &str) -> bool {
-    matches!(path, "/health" | "/livez" | "/readyz" | "/metrics")
+    matches!(path, "/health" | "/livez" | "/readyz" | "/metrics" | "/ping")
 }
 
 /// A path for the log: known ones alone, others are the client's text.
 pub fn known(path: &str) -> &'static str {
-    const KNOWN: [&str; 9] = [
+    const KNOWN: [&str; 12] = [
         crate::predict::PATH,
+        mlflow::PATH,
         "/health",
         "/livez",
         "/readyz",
@@ -52,6 +55,8 @@ pub fn known(path: &str) -> &'static str {
         "/metrics",
         "/openapi.json",
         "/docs",
+        "/ping",
+        "/version",
     ];
     KNOWN.into_iter().find(|known| *known == path).unwrap_or("other")
 }
@@ -68,7 +73,7 @@ async fn method_not_allowed() -> ApiError {
 }
 
 /// An answer of one content type.
-fn content(kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+pub(crate) fn content(kind: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     response
         .headers_mut()
