@@ -20,6 +20,7 @@ mod predict;
 mod process;
 mod request_id;
 mod routes;
+pub mod score;
 mod served;
 pub mod server;
 mod state;

@@ -98,6 +98,12 @@ impl Served {
         &self.columns
     }
 
+    /// Without a drift window: rows that are scored offline are nobody's traffic.
+    pub fn without_drift(mut self) -> Self {
+        self.drift = None;
+        self
+    }
+
     /// The drift window, where the model has a reference.
     pub fn drift(&self) -> Option<&DriftWatch> {
         self.drift.as_ref()

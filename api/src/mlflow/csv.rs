@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ApiError, Code},
-    table::{Place, Table, Value},
+    table::{Place, Table, Value, csv_problem},
 };
 use csv::{ByteRecord, ReaderBuilder};
 
@@ -23,7 +23,7 @@ pub(super) fn read(body: &[u8], table: &mut Table<'_>) -> Result<(), ApiError> {
     let mut next = |record: &mut ByteRecord| {
         reader
             .read_byte_record(record)
-            .map_err(|error| failed(error.to_string()))
+            .map_err(|error| failed(csv_problem(&error)))
     };
     if !next(&mut record)? {
         return Err(failed("No columns to parse from file".to_owned()));

@@ -17,6 +17,21 @@ use crate::{
 use cells::{Cells, Problem};
 use std::fmt;
 
+/// Words of a CSV reader's refusal.
+pub fn csv_problem(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } => {
+            let line = pos.as_ref().map_or(0, csv::Position::line);
+            format!("line {line} has {len} values, expected {expected_len} as in the first line")
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// Cells that a table may have whatever the size of what they are read from: a record may leave
 /// columns out, so a few bytes can stand for a whole row.
 const CELLS_FREE: usize = 1 << 20;

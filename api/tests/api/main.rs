@@ -14,4 +14,5 @@ mod mlflow_oracle;
 mod oracle;
 mod predict;
 mod process;
+mod score;
 mod server;
