@@ -5,7 +5,7 @@ use crate::{
     exchange::{Exchange, Surface},
     guard::keys::KeyName,
     logs::{self, Answered},
-    predict,
+    mlflow, predict,
     protocol::Protocol,
     request_id::{self, REQUEST_ID},
     routes,
@@ -161,8 +161,10 @@ impl App {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
     {
         // Not over the router: its boxes and clones would be the costliest part of the answer.
-        if protocol == Some(Protocol::Predict) {
-            return predict::answer(self.state(), &head, body).await;
+        match protocol {
+            Some(Protocol::Predict) => return predict::answer(self.state(), &head, body).await,
+            Some(Protocol::Mlflow) => return mlflow::answer(self.state(), &head, body).await,
+            _ => {}
         }
         if form == ErrorForm::V2 {
             return v2::answer(self.state(), &head, body).await;

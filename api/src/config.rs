@@ -12,7 +12,8 @@ use std::{path::PathBuf, time::Duration};
     name = "inference-api",
     version,
     args_override_self = true,
-    about = "Serves one model over HTTP and watches its traffic for drift"
+    about = "Serves one model over HTTP and watches its traffic for drift",
+    after_help = "To score a file of rows instead: inference-api score --help"
 )]
 pub struct Config {
     /// Model directory (model.onnx, manifest.json, drift/) or one ONNX file

@@ -3,6 +3,7 @@
 //! 400 is for what is not JSON (or not HTTP), 422 for JSON that is not what the model takes:
 //! the first is mended in the client's code, the second in its data.
 
+use crate::mlflow;
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
@@ -95,6 +96,8 @@ codes! {
     TensorShape = "tensor_shape", BAD_REQUEST;
     /// Not built as the protocol says: fields, data, sizes of binary tensors.
     InvalidRequest = "invalid_request", BAD_REQUEST;
+    /// Rows and columns of a table that do not agree, or text that is no table.
+    InvalidTable = "invalid_table", BAD_REQUEST;
     /// A value has no meaning to the model.
     PredictionFailed = "prediction_failed", BAD_REQUEST;
     /// The model answered NaN or infinity.
@@ -148,6 +151,7 @@ impl ApiError {
                 request_id: request_id.to_owned(),
             }),
             ErrorForm::V2 => serde_json::to_vec(&V2Error { error: message }),
+            ErrorForm::Mlflow => return mlflow::error_body(self),
         };
         body.expect("strings are always JSON")
     }
@@ -157,6 +161,7 @@ impl ApiError {
         match (form, self.code.status()) {
             // V2 knows one status for requests that are wrong, whatever they are wrong about.
             (ErrorForm::V2, StatusCode::UNPROCESSABLE_ENTITY) => StatusCode::BAD_REQUEST,
+            (ErrorForm::Mlflow, _) => mlflow::error_status(self.code),
             (_, status) => status,
         }
     }
@@ -190,6 +195,8 @@ pub enum ErrorForm {
     Own,
     /// [`V2Error`].
     V2,
+    /// [`mlflow::ErrorBody`].
+    Mlflow,
 }
 
 /// Every error below `/v2`.

@@ -1,10 +1,14 @@
 //! Reads the configuration, starts, stops; nothing else.
 
-use inference_api::{Config, Sockets, logs, process, serve};
+use inference_api::{Config, Sockets, logs, process, score, serve};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
+    // A command of its own, so that serving needs none.
+    if std::env::args_os().nth(1).is_some_and(|word| word == "score") {
+        return score::main(std::env::args_os().skip(1));
+    }
     let config = Config::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let _flush = match logs::start(&config.logs) {
         Ok(flush) => flush,

@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, generated from the handlers and the shared bodies.
 
-use crate::{guard::described::Guarded, predict, routes, v2::documents as v2};
+use crate::{guard::described::Guarded, mlflow, predict, routes, v2::documents as v2};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, Response, header},
@@ -22,6 +22,7 @@ use utoipa::{OpenApi, ToSchema};
     tags(
         (name = "predictions", description = "What the model is for"),
         (name = "v2", description = "The same in the Open Inference Protocol V2, with binary tensors; errors are `{\"error\": …}`"),
+        (name = "mlflow", description = "The protocol of MLflow's scoring server"),
         (name = "model", description = "What is live, and whether it still fits"),
         (name = "operation", description = "For probes, scrapers and people on call"),
         (name = "documents", description = "This description")
@@ -37,6 +38,9 @@ use utoipa::{OpenApi, ToSchema};
         v2::model_version_ready,
         v2::infer,
         v2::infer_version,
+        mlflow::answer,
+        mlflow::ping,
+        mlflow::version,
         routes::model::info,
         routes::drift::status,
         routes::health::health,

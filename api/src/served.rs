@@ -4,6 +4,7 @@ use crate::{
     drift_watch::DriftWatch,
     error::{ApiError, Code},
     predict::{answer::AnswerParts, plan::PlanRows, rows::Rows},
+    table::Columns,
     tensor::{Datatype, TensorSpec},
     v2,
 };
@@ -45,6 +46,7 @@ pub struct Served {
     /// Of a plan: how `/predict` asks it, or why it cannot.
     plan_rows: Option<Result<PlanRows, String>>,
     v2: v2::Texts,
+    columns: Columns,
     drift: Option<DriftWatch>,
 }
 
@@ -55,14 +57,18 @@ impl Served {
             .expect("a ModelInfo has string keys only")
             .into();
         let signature = signature(&engine, &info);
+        let feature_names: Vec<String> = info.features.iter().map(|feature| feature.name.clone()).collect();
+        // Without a manifest the features' names are ours, and nobody's table has them.
+        let known = info.digests.manifest.as_ref().map(|_| &feature_names[..]);
         Served {
             v2: v2::Texts::new(&signature),
             answers: AnswerParts::new(&info, named),
-            feature_names: info.features.iter().map(|feature| feature.name.clone()).collect(),
             plan_rows: match &engine {
                 Engine::Forest(_) => None,
                 Engine::Plan(plan) => Some(PlanRows::of(plan, &info.model_version)),
             },
+            columns: Columns::new(&signature, known),
+            feature_names,
             signature,
             engine,
             info,
@@ -99,6 +105,17 @@ impl Served {
     /// Names of the features, in order.
     pub fn feature_names(&self) -> &[String] {
         &self.feature_names
+    }
+
+    /// What it takes, as the columns of a table.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// Without a drift window: rows that are scored offline are nobody's traffic.
+    pub fn without_drift(mut self) -> Self {
+        self.drift = None;
+        self
     }
 
     /// The drift window, where the model has a reference.

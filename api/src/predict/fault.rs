@@ -77,7 +77,7 @@ pub fn not_a_number(body: &[u8], error: &serde_json::Error) -> Option<&'static s
 }
 
 /// `NaN` or an infinity, where that is what serde_json stumbled over.
-fn word_at(body: &[u8], line: usize, column: usize) -> Option<&'static str> {
+pub fn word_at(body: &[u8], line: usize, column: usize) -> Option<&'static str> {
     let line = body.split(|byte| *byte == b'\n').nth(line.checked_sub(1)?)?;
     // The column is that of the first or of the second character, depending on the token before.
     let near = line.get(column.saturating_sub(2)..)?;

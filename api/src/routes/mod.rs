@@ -8,7 +8,7 @@ pub mod model;
 
 use crate::{
     error::{ApiError, Code, ErrorForm},
-    openapi, predict,
+    mlflow, openapi, predict,
     protocol::Protocol,
     state::State,
     v2,
@@ -32,6 +32,8 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(docs::docs))
+        .route("/ping", get(mlflow::ping).post(mlflow::ping))
+        .route("/version", get(mlflow::version))
         .fallback(any(not_found))
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
@@ -45,6 +47,7 @@ pub fn is_probe(path: &str) -> bool {
             | "/livez"
             | "/readyz"
             | "/metrics"
+            | "/ping"
             | "/v2/health/live"
             | "/v2/health/ready"
             | "/v2/models/{model}/ready"
@@ -66,6 +69,7 @@ pub fn is_document(path: &str) -> bool {
 pub fn protocol(known: &str) -> Option<Protocol> {
     match known {
         predict::PATH => Some(Protocol::Predict),
+        mlflow::PATH => Some(Protocol::Mlflow),
         "/v2/models/{model}/infer" | "/v2/models/{model}/versions/{version}/infer" => Some(Protocol::V2),
         _ => None,
     }
@@ -73,9 +77,10 @@ pub fn protocol(known: &str) -> Option<Protocol> {
 
 /// How errors at a path are written.
 pub fn error_form(path: &str) -> ErrorForm {
-    match v2::is_below(path) {
-        true => ErrorForm::V2,
-        false => ErrorForm::Own,
+    match path {
+        path if v2::is_below(path) => ErrorForm::V2,
+        path if mlflow::speaks(path) => ErrorForm::Mlflow,
+        _ => ErrorForm::Own,
     }
 }
 
@@ -89,8 +94,9 @@ pub fn allowed_methods(known: &str) -> Option<&'static str> {
 
 /// A path for the log: known ones alone, and without names in them: others are the client's text.
 pub fn known(path: &str) -> &'static str {
-    const KNOWN: [&str; 9] = [
+    const KNOWN: [&str; 12] = [
         predict::PATH,
+        mlflow::PATH,
         "/health",
         "/livez",
         "/readyz",
@@ -99,6 +105,8 @@ pub fn known(path: &str) -> &'static str {
         "/metrics",
         "/openapi.json",
         "/docs",
+        "/ping",
+        "/version",
     ];
     KNOWN
         .into_iter()

@@ -58,19 +58,21 @@ fn every_documented_path_answers() {
         // The examples are for a model that has this name and version.
         let path = &path.replace("{model}", "iris").replace("{version}", "1");
         for (method, operation) in operations.as_object().unwrap() {
-            let answer = if method == "post" {
-                let examples = operation["requestBody"]["content"]["application/json"]["examples"]
-                    .as_object()
-                    .unwrap();
-                let json = "content-type: application/json\r\n";
-                let answers: Vec<_> = examples
-                    .values()
-                    .map(|example| client.send("POST", path, json, example["value"].to_string().as_bytes()))
-                    .collect();
-                let refused = answers.iter().find(|answer| answer.status != 200);
-                refused.unwrap_or(&answers[0]).clone()
-            } else {
-                client.get(path)
+            let answer = match method.as_str() {
+                "post" => examples(&operation["requestBody"]["content"])
+                    .map(|(kind, body)| {
+                        let answer = client.send(
+                            "POST",
+                            path,
+                            &format!("content-type: {kind}\r\n"),
+                            body.as_bytes(),
+                        );
+                        assert_eq!(answer.status, 200, "{path}: {body}: {answer:?}");
+                        answer
+                    })
+                    .collect::<Vec<_>>()
+                    .swap_remove(0),
+                _ => client.get(path),
             };
             assert_eq!(answer.status, 200, "{method} {path}");
             let success = &operation["responses"]["200"]["content"];
@@ -85,6 +87,22 @@ fn every_documented_path_answers() {
             }
         }
     }
+}
+
+/// Media type and body of every example.
+fn examples(content: &Value) -> impl Iterator<Item = (String, String)> {
+    content.as_object().unwrap().iter().flat_map(|(kind, content)| {
+        let named = content["examples"].as_object().into_iter().flatten();
+        let bodies = named
+            .map(|(_, example)| &example["value"])
+            .chain(content.get("example"));
+        bodies.map(|body| {
+            (
+                kind.clone(),
+                body.as_str().map_or_else(|| body.to_string(), str::to_owned),
+            )
+        })
+    })
 }
 
 /// All that is required is there, and nothing that is not documented.
