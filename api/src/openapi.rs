@@ -40,6 +40,7 @@ use utoipa::{OpenApi, ToSchema};
         v2::infer_version,
         mlflow::answer,
         mlflow::ping,
+        mlflow::ping_by_post,
         mlflow::version,
         routes::model::info,
         routes::drift::status,

@@ -16,7 +16,7 @@ mod split;
 mod write;
 
 pub(crate) use fault::{body as error_body, status as error_status};
-pub(crate) use ping::{__path_ping, __path_version, ping, version};
+pub(crate) use ping::{__path_ping, __path_ping_by_post, __path_version, ping, ping_by_post, version};
 
 use crate::{
     error::{ApiError, Code},
@@ -46,6 +46,7 @@ pub fn speaks(path: &str) -> bool {
 
 /// Errors of MLflow's paths.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MlflowError)]
 pub struct ErrorBody {
     /// MLflow's word: `BAD_REQUEST`, `INVALID_PARAMETER_VALUE`, `TEMPORARILY_UNAVAILABLE`, …
     pub error_code: String,

@@ -23,6 +23,17 @@ pub(crate) async fn ping(
     Ok(content("text/plain; charset=utf-8", "\n"))
 }
 
+/// The same by POST, as some of MLflow's clients ask.
+#[utoipa::path(post, path = "/ping", tag = "mlflow", summary = "MLflow's readiness probe, by POST",
+    responses(
+        (status = 200, description = "The model answers; the body is a line break", body = String, content_type = "text/plain"),
+        (status = 405, description = "`BAD_REQUEST`: GET and POST alone", body = super::ErrorBody),
+        (status = 503, description = "`TEMPORARILY_UNAVAILABLE`: the model is being loaded, or the process is about to stop", body = super::ErrorBody)
+    ))]
+pub(crate) async fn ping_by_post(state: extract::State<Arc<State>>) -> Result<Response<Body>, ApiError> {
+    ping(state).await
+}
+
 /// The version of MLflow whose words these are.
 #[utoipa::path(get, path = "/version", tag = "mlflow", summary = "Version of the protocol",
     description = "The version of MLflow whose scoring protocol this is, without quotes, as MLflow answers it.",

@@ -32,7 +32,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(docs::docs))
-        .route("/ping", get(mlflow::ping).post(mlflow::ping))
+        .route("/ping", get(mlflow::ping).post(mlflow::ping_by_post))
         .route("/version", get(mlflow::version))
         .fallback(any(not_found))
         .method_not_allowed_fallback(method_not_allowed)

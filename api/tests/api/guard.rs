@@ -364,7 +364,7 @@ fn an_admin_port_has_probes_and_metrics_and_nothing_else() {
         admin
             .get("/metrics")
             .body
-            .contains("prediction_requests_total 1\n")
+            .contains("prediction_requests_total{protocol=\"predict\"} 1\n")
     );
     for path in [
         "/model/info",

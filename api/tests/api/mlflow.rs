@@ -43,7 +43,10 @@ fn every_format_gives_the_labels() {
     let status = client.get("/drift/status").json();
     assert_eq!(status["reason"], "Collecting samples (22/100)", "{status}");
     let metrics = client.get("/metrics").body;
-    for line in ["prediction_requests_total 11", "prediction_rows_total 22"] {
+    for line in [
+        "prediction_requests_total{protocol=\"mlflow\"} 11",
+        "prediction_rows_total 22",
+    ] {
         assert!(metrics.lines().any(|other| other == line), "{line}: {metrics}");
     }
     // No rows, no predictions.

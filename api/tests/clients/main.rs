@@ -129,13 +129,9 @@ fn the_published_document_is_what_is_served() {
     let name = "hist_binary_nan_f32";
     let server = Server::start(&corpus(name), name);
     let out = Command::new(python.with_file_name("schemathesis"))
-        .args([
-            "run",
-            "--checks",
-            "all",
-            "--exclude-checks",
-            "unsupported_method,missing_required_header",
-        ])
+        .args(["run", "--checks", "all"])
+        // A schema cannot say that a row is as wide as the model, or that a shape fits its data.
+        .args(["--exclude-checks", "positive_data_acceptance"])
         .args([
             "--max-examples",
             "25",
@@ -157,5 +153,5 @@ fn the_published_document_is_what_is_served() {
         String::from_utf8_lossy(&out.stderr)
     );
     // A document without operations would pass as well.
-    assert!(said.contains("Tested") || said.contains("tested"), "{said}");
+    assert!(said.contains("21 selected / 21 total"), "{said}");
 }

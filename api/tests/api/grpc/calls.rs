@@ -91,7 +91,10 @@ async fn typed_rows_are_answered_typed_and_raw_ones_raw() {
         let answered: Vec<_> = answer.outputs.iter().map(|output| &*output.name).collect();
         assert_eq!(answered, names);
     }
-    assert_eq!(metric(&server, "prediction_requests_total"), 4.0);
+    assert_eq!(
+        metric(&server, "prediction_requests_total{protocol=\"grpc\"}"),
+        4.0
+    );
     assert_eq!(metric(&server, "prediction_rows_total"), 8.0);
     assert_eq!(metric(&server, "drift_window_rows"), 8.0);
     assert_eq!(metric(&server, "requests_in_flight"), 0.0);

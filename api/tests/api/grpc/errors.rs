@@ -110,14 +110,23 @@ async fn requests_that_the_model_does_not_take() {
     lines.push(told("metadata of another", &status));
     insta::assert_snapshot!(lines.join("\n"));
     assert_eq!(
-        metric(&server, "prediction_errors_total{code=\"tensor_shape\"}"),
+        metric(
+            &server,
+            "prediction_errors_total{protocol=\"grpc\",code=\"tensor_shape\"}"
+        ),
         6.0
     );
     assert_eq!(
-        metric(&server, "prediction_errors_total{code=\"not_found\"}"),
+        metric(
+            &server,
+            "prediction_errors_total{protocol=\"grpc\",code=\"not_found\"}"
+        ),
         3.0
     );
-    assert_eq!(metric(&server, "prediction_requests_total"), 19.0);
+    assert_eq!(
+        metric(&server, "prediction_requests_total{protocol=\"grpc\"}"),
+        19.0
+    );
 }
 
 #[tokio::test]

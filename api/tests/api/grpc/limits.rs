@@ -31,7 +31,10 @@ async fn a_call_that_does_not_arrive_is_ended() {
         );
     }
     assert_eq!(
-        metric(&server, "prediction_errors_total{code=\"request_timeout\"}"),
+        metric(
+            &server,
+            "prediction_errors_total{protocol=\"grpc\",code=\"request_timeout\"}"
+        ),
         3.0
     );
 }
@@ -66,7 +69,10 @@ async fn a_client_that_hangs_up_is_counted_and_gives_its_place_back() {
     stream.send_reset(Reason::CANCEL);
     eventually("it is not", || metric(&server, "requests_in_flight") == 0.0);
     assert_eq!(
-        metric(&server, "prediction_errors_total{code=\"client_closed\"}"),
+        metric(
+            &server,
+            "prediction_errors_total{protocol=\"grpc\",code=\"client_closed\"}"
+        ),
         1.0
     );
 }
