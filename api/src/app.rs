@@ -1,18 +1,21 @@
 //! State to answers: what tests call and what connections call, with nothing between.
 
 use crate::{
-    error::{ApiError, Code},
-    exchange::Exchange,
+    error::{ApiError, Code, ErrorForm},
+    exchange::{Exchange, Surface},
+    guard::keys::KeyName,
     logs::{self, Answered},
-    predict,
+    mlflow, predict,
+    protocol::Protocol,
     request_id::{self, REQUEST_ID},
     routes,
     state::State,
+    v2,
 };
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::{HeaderValue, Request, Response, header},
+    http::{HeaderValue, Request, Response, header, request::Parts},
 };
 use hyper::body::Body as HttpBody;
 use std::{
@@ -50,7 +53,7 @@ impl App {
     pub async fn answer<B>(&self, request: Request<B>, exchange: &Exchange) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
     {
         let state = self.state();
         let started = Instant::now();
@@ -60,28 +63,28 @@ impl App {
         let method = head.method.clone();
         let endpoint = routes::known(head.uri.path());
         let probe = routes::is_probe(endpoint);
-        let prediction = endpoint == predict::PATH;
-        let mut guard = Guard {
-            state,
-            started,
-            prediction,
-            done: false,
-        };
+        let protocol = routes::protocol(endpoint);
+        let form = routes::error_form(head.uri.path());
+        let mut guard = Guard::new(state, started, protocol);
 
-        let result = match Permit::take(state, probe) {
-            Ok(_permit) => within(exchange, self.route(head, body, prediction)).await,
-            Err(error) => {
-                let discarded = async {
-                    predict::body::discard(body, &head.headers).await;
-                    Err(error)
-                };
-                within(exchange, discarded).await
+        let origin = state.guard.origin(&head.headers);
+        let mut key = None;
+        let result = match enter(state, &head, endpoint, exchange, started) {
+            Ok(Entry::Preflight(answer)) => Ok(answer),
+            Ok(Entry::Request(known, _permit)) => {
+                key = known;
+                within(exchange, self.route(head, body, protocol, form)).await
+            }
+            Err(mut error) => {
+                let most = state.config.limits.max_body_bytes;
+                error.closes |= !predict::body::leave(body, &head.headers, most).await;
+                Err(error)
             }
         };
-        let (mut response, error) = match result {
+        let (mut response, error, closes) = match result {
             Ok(mut response) => match response.extensions_mut().remove::<ApiError>() {
                 Some(error) => {
-                    let mut answer = error.answer(request_id::text(&id));
+                    let mut answer = error.answer(form, request_id::text(&id));
                     // The router's own finding: which methods there are.
                     answer.headers_mut().extend(
                         response
@@ -89,24 +92,35 @@ impl App {
                             .remove(header::ALLOW)
                             .map(|allow| (header::ALLOW, allow)),
                     );
-                    (answer, Some(error.code))
+                    (answer, Some(error.code), error.closes)
                 }
-                None => (response, None),
+                None => (response, None, false),
             },
-            Err(error) => (error.answer(request_id::text(&id)), Some(error.code)),
+            Err(error) => (
+                error.answer(form, request_id::text(&id)),
+                Some(error.code),
+                error.closes,
+            ),
         };
-        if prediction && error == Some(Code::MethodNotAllowed) {
+        if error == Some(Code::MethodNotAllowed)
+            && let Some(methods) = routes::allowed_methods(endpoint)
+        {
             response
                 .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static("POST"));
+                .insert(header::ALLOW, HeaderValue::from_static(methods));
         }
-        if state.is_draining() || error == Some(Code::RequestTimeout) {
+        if state.is_draining() || closes {
+            exchange.close();
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        let document = routes::is_document(endpoint) && error.is_none();
+        state
+            .guard
+            .finish(response.headers_mut(), origin.as_ref(), document);
         let latency = guard.finish(error);
-        if !prediction && !probe {
+        if protocol.is_none() && !probe {
             state.metrics.other();
         }
         let number = if probe {
@@ -123,6 +137,7 @@ impl App {
                 request_id,
                 method: method.as_str(),
                 endpoint,
+                key: key.as_ref().map(KeyName::as_str),
                 status,
                 error,
                 latency,
@@ -136,17 +151,23 @@ impl App {
 
     async fn route<B>(
         &self,
-        head: axum::http::request::Parts,
+        head: Parts,
         body: B,
-        prediction: bool,
+        protocol: Option<Protocol>,
+        form: ErrorForm,
     ) -> Result<Response<Body>, ApiError>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
     {
-        if prediction {
-            // Not over the router: its boxes and clones would be the costliest part of the answer.
-            return predict::answer(self.state(), &head, body).await;
+        // Not over the router: its boxes and clones would be the costliest part of the answer.
+        match protocol {
+            Some(Protocol::Predict) => return predict::answer(self.state(), &head, body).await,
+            Some(Protocol::Mlflow) => return mlflow::answer(self.state(), &head, body).await,
+            _ => {}
+        }
+        if form == ErrorForm::V2 {
+            return v2::answer(self.state(), &head, body).await;
         }
         let request = Request::from_parts(head, Body::new(body));
         let mut router = self.0.router.clone();
@@ -167,6 +188,42 @@ async fn tower_call(
     .await
 }
 
+/// What a request is, by its head.
+enum Entry<'s> {
+    /// A browser asks whether a page may ask; here is the answer.
+    Preflight(Response<Body>),
+    /// One to answer, and whose key it came with.
+    Request(Option<KeyName>, Permit<'s>),
+}
+
+/// What can be said from the head alone.
+fn enter<'s>(
+    state: &'s State,
+    head: &Parts,
+    endpoint: &'static str,
+    exchange: &Exchange,
+    now: Instant,
+) -> Result<Entry<'s>, ApiError> {
+    let shown = match exchange.surface {
+        Surface::Whole => true,
+        Surface::WithoutMetrics => endpoint != "/metrics",
+        Surface::Admin => routes::is_probe(endpoint),
+    };
+    if !shown {
+        return Err(routes::no_such_path());
+    }
+    if let Some(answer) = state.guard.preflight(head) {
+        return Ok(Entry::Preflight(answer));
+    }
+    let key = if routes::is_free(endpoint) {
+        None
+    } else {
+        state.guard.admit(&head.headers, exchange.peer, now)?
+    };
+    let permit = Permit::take(state, routes::is_probe(endpoint))?;
+    Ok(Entry::Request(key, permit))
+}
+
 /// Runs until done or until the exchange's time is up.
 async fn within<T>(
     exchange: &Exchange,
@@ -184,10 +241,10 @@ async fn within<T>(
 }
 
 /// One of the requests that may be in flight; probes need none.
-struct Permit<'s>(Option<&'s State>);
+pub(crate) struct Permit<'s>(Option<&'s State>);
 
 impl<'s> Permit<'s> {
-    fn take(state: &'s State, probe: bool) -> Result<Self, ApiError> {
+    pub(crate) fn take(state: &'s State, probe: bool) -> Result<Self, ApiError> {
         if probe {
             return Ok(Permit(None));
         }
@@ -212,19 +269,28 @@ impl Drop for Permit<'_> {
 }
 
 /// Counts a prediction request once, also when the client hangs up and the future is dropped.
-struct Guard<'s> {
+pub(crate) struct Guard<'s> {
     state: &'s State,
     started: Instant,
-    prediction: bool,
+    protocol: Option<Protocol>,
     done: bool,
 }
 
-impl Guard<'_> {
-    fn finish(&mut self, error: Option<Code>) -> Duration {
+impl<'s> Guard<'s> {
+    pub(crate) fn new(state: &'s State, started: Instant, protocol: Option<Protocol>) -> Self {
+        Guard {
+            state,
+            started,
+            protocol,
+            done: false,
+        }
+    }
+
+    pub(crate) fn finish(&mut self, error: Option<Code>) -> Duration {
         let latency = self.started.elapsed();
         self.done = true;
-        if self.prediction {
-            self.state.metrics.prediction(latency, error);
+        if let Some(protocol) = self.protocol {
+            self.state.metrics.prediction(protocol, latency, error);
         }
         latency
     }

@@ -1,7 +1,8 @@
 //! Flags and variables, read and checked once at start. One struct per concern.
 //!
-//! Nothing in it is a secret; what becomes one gets a type that cannot be printed.
+//! It can be printed: API keys are of a type that cannot.
 
+use crate::guard::config::{GuardConfig, TlsConfig};
 use clap::{Args, Parser, ValueEnum};
 use std::{path::PathBuf, time::Duration};
 
@@ -11,7 +12,8 @@ use std::{path::PathBuf, time::Duration};
     name = "inference-api",
     version,
     args_override_self = true,
-    about = "Serves one model over HTTP and watches its traffic for drift"
+    about = "Serves one model over HTTP and watches its traffic for drift",
+    after_help = "To score a file of rows instead: inference-api score --help"
 )]
 pub struct Config {
     /// Model directory (model.onnx, manifest.json, drift/) or one ONNX file
@@ -28,6 +30,12 @@ pub struct Config {
         default_value = "127.0.0.1:8000"
     )]
     pub listen: String,
+    /// Address to listen on for gRPC as well; by default nothing listens
+    #[arg(long, env = "GRPC_LISTEN_ADDRESS", value_name = "HOST:PORT")]
+    pub grpc_listen: Option<String>,
+    /// Address for probes and metrics alone; metrics are then answered nowhere else
+    #[arg(long, env = "ADMIN_LISTEN_ADDRESS", value_name = "HOST:PORT")]
+    pub admin_listen: Option<String>,
     /// Threads that serve; by default one for each core
     #[arg(long, env = "WORKER_THREADS", value_name = "N", value_parser = bounded(1, 1024))]
     pub worker_threads: Option<usize>,
@@ -37,6 +45,12 @@ pub struct Config {
     /// Limits.
     #[command(flatten)]
     pub limits: Limits,
+    /// Keys, rates, origins.
+    #[command(flatten)]
+    pub guard: GuardConfig,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsConfig,
     /// Drain.
     #[command(flatten)]
     pub drain: DrainConfig,
@@ -65,9 +79,12 @@ pub struct Limits {
     /// Largest request body
     #[arg(long, env = "MAX_BODY_BYTES", value_name = "BYTES", default_value = "1048576", value_parser = bounded(64, 1 << 30))]
     pub max_body_bytes: usize,
-    /// Most rows in one request
+    /// Most rows in one request to /predict
     #[arg(long, env = "MAX_INSTANCES", value_name = "ROWS", default_value = "1000", value_parser = bounded(1, 1_000_000))]
     pub max_instances: usize,
+    /// Most rows in one request of the protocols that take tensors or tables
+    #[arg(long, env = "MAX_BATCH_ROWS", value_name = "ROWS", default_value = "100000", value_parser = bounded(1, 100_000_000))]
+    pub max_batch_rows: usize,
     /// Requests in flight before others are refused with 503
     #[arg(long, env = "MAX_CONCURRENT_REQUESTS", value_name = "N", default_value = "256", value_parser = bounded(1, 1_000_000))]
     pub max_concurrent_requests: usize,
@@ -164,6 +181,8 @@ impl Config {
         let mut config = Config::try_parse_from(arguments)?;
         for text in [
             &mut config.name,
+            &mut config.grpc_listen,
+            &mut config.admin_listen,
             &mut config.release.tag,
             &mut config.release.digest,
         ] {

@@ -3,9 +3,10 @@
 //! 400 is for what is not JSON (or not HTTP), 422 for JSON that is not what the model takes:
 //! the first is mended in the client's code, the second in its data.
 
+use crate::mlflow;
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
 use contract::ErrorBody;
@@ -41,6 +42,8 @@ codes! {
     EmptyBody = "empty_body", BAD_REQUEST;
     /// Not valid HTTP, or the body ended early.
     MalformedRequest = "malformed_request", BAD_REQUEST;
+    /// No API key, or an unknown one.
+    Unauthorized = "unauthorized", UNAUTHORIZED;
     /// No such path.
     NotFound = "not_found", NOT_FOUND;
     /// The path exists, the method does not.
@@ -55,6 +58,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
     /// Head over the limit.
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE;
+    /// More requests than the rate of a key or an address allows.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS;
     /// JSON, but not an object.
     NotAnObject = "not_an_object", UNPROCESSABLE_ENTITY;
     /// Neither `features` nor `instances`.
@@ -89,6 +94,10 @@ codes! {
     TensorDatatype = "tensor_datatype", BAD_REQUEST;
     /// A tensor of another shape than the model's, or than its own elements.
     TensorShape = "tensor_shape", BAD_REQUEST;
+    /// Not built as the protocol says: fields, data, sizes of binary tensors.
+    InvalidRequest = "invalid_request", BAD_REQUEST;
+    /// Rows and columns of a table that do not agree, or text that is no table.
+    InvalidTable = "invalid_table", BAD_REQUEST;
     /// A value has no meaning to the model.
     PredictionFailed = "prediction_failed", BAD_REQUEST;
     /// The model answered NaN or infinity.
@@ -97,6 +106,8 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR;
     /// Too many requests in flight.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE;
+    /// Requests wait too long to be begun; a share of them is refused.
+    Shedding = "shedding", SERVICE_UNAVAILABLE;
     /// The model has not answered yet.
     NotReady = "not_ready", SERVICE_UNAVAILABLE;
     /// SIGTERM came; readiness only, requests are still answered.
@@ -113,6 +124,10 @@ pub struct ApiError {
     pub code: Code,
     /// Names field, value and what was expected.
     pub message: Cow<'static, str>,
+    /// When it is worth trying again, in seconds; 1 with every 503 unless told.
+    pub retry_after_s: Option<u32>,
+    /// The connection ends with the answer: the rest of the request is not waited for.
+    pub closes: bool,
 }
 
 impl ApiError {
@@ -121,30 +136,74 @@ impl ApiError {
         ApiError {
             code,
             message: message.into(),
+            retry_after_s: (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
+            closes: code == Code::RequestTimeout,
         }
     }
 
     /// The JSON body.
-    pub fn body(&self, request_id: &str) -> Vec<u8> {
-        let body = ErrorBody {
-            code: self.code.word().to_owned(),
-            message: self.message.clone().into_owned(),
-            request_id: request_id.to_owned(),
+    pub fn body(&self, form: ErrorForm, request_id: &str) -> Vec<u8> {
+        let message = self.message.clone().into_owned();
+        let body = match form {
+            ErrorForm::Own => serde_json::to_vec(&ErrorBody {
+                code: self.code.word().to_owned(),
+                message,
+                request_id: request_id.to_owned(),
+            }),
+            ErrorForm::V2 => serde_json::to_vec(&V2Error { error: message }),
+            ErrorForm::Mlflow => return mlflow::error_body(self),
         };
-        serde_json::to_vec(&body).expect("three strings are always JSON")
+        body.expect("strings are always JSON")
+    }
+
+    /// The status it is answered with.
+    pub fn status(&self, form: ErrorForm) -> StatusCode {
+        match (form, self.code.status()) {
+            // V2 knows one status for requests that are wrong, whatever they are wrong about.
+            (ErrorForm::V2, StatusCode::UNPROCESSABLE_ENTITY) => StatusCode::BAD_REQUEST,
+            (ErrorForm::Mlflow, _) => mlflow::error_status(self.code),
+            (_, status) => status,
+        }
     }
 
     /// The whole answer but for the headers that every answer gets.
-    pub fn answer(&self, request_id: &str) -> Response<Body> {
-        let mut answer = Response::new(Body::from(self.body(request_id)));
-        *answer.status_mut() = self.code.status();
+    pub fn answer(&self, form: ErrorForm, request_id: &str) -> Response<Body> {
+        let mut answer = Response::new(Body::from(self.body(form, request_id)));
+        *answer.status_mut() = self.status(form);
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.code.status() == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        self.put_headers(headers);
         answer
     }
+
+    /// What a client's library looks at, whatever form the body has.
+    pub fn put_headers(&self, headers: &mut HeaderMap) {
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == Code::Unauthorized {
+            let challenge = HeaderValue::from_static("Bearer realm=\"inference-api\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+}
+
+/// How errors are written, by the path that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorForm {
+    /// [`ErrorBody`].
+    Own,
+    /// [`V2Error`].
+    V2,
+    /// [`mlflow::ErrorBody`].
+    Mlflow,
+}
+
+/// Every error below `/v2`.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct V2Error {
+    /// For a person; names field, value and what was expected.
+    pub error: String,
 }
 
 /// Handlers do not know the request id: the error rides in the extensions, and

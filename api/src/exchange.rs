@@ -5,6 +5,7 @@
 //! each connection, looked at a few times a minute, instead of two for each request.
 
 use std::{
+    net::IpAddr,
     sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -25,33 +26,59 @@ pub enum Phase {
 
 const PHASES: [Phase; 4] = [Phase::Fresh, Phase::Idle, Phase::Head, Phase::Request];
 
+/// Which paths a socket answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Surface {
+    /// All.
+    #[default]
+    Whole,
+    /// All but the metrics, which are answered elsewhere.
+    WithoutMetrics,
+    /// Probes and metrics.
+    Admin,
+}
+
 /// One connection's conversation.
 #[derive(Debug)]
 pub struct Exchange {
+    /// The client's address, or that of a proxy.
+    pub peer: Option<IpAddr>,
+    /// What it may see.
+    pub surface: Surface,
     opened: Instant,
     phase: AtomicU8,
     since_ms: AtomicU64,
     expired: AtomicBool,
     /// An answer was handed to hyper and none of it was written yet.
     answered: AtomicBool,
+    /// The answer said so: what else is read belongs to a body that nobody wants.
+    closing: AtomicBool,
 }
 
 impl Default for Exchange {
     fn default() -> Self {
+        Exchange::new(None, Surface::Whole)
+    }
+}
+
+impl Exchange {
+    /// A connection that was just accepted.
+    pub fn new(peer: Option<IpAddr>, surface: Surface) -> Self {
         Exchange {
+            peer,
+            surface,
             opened: Instant::now(),
             phase: AtomicU8::new(Phase::Fresh as u8),
             since_ms: AtomicU64::new(0),
             expired: AtomicBool::new(false),
             answered: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
         }
     }
-}
 
-impl Exchange {
     /// Bytes were read.
     pub fn bytes(&self) {
-        if matches!(self.phase(), Phase::Fresh | Phase::Idle) {
+        if matches!(self.phase(), Phase::Fresh | Phase::Idle) && !self.closing.load(Relaxed) {
             self.enter(Phase::Head, Instant::now());
         }
     }
@@ -66,6 +93,11 @@ impl Exchange {
         self.expired.store(false, Relaxed);
         self.answered.store(true, Relaxed);
         self.enter(Phase::Idle, Instant::now());
+    }
+
+    /// The connection ends with the answer that is made.
+    pub fn close(&self) {
+        self.closing.store(true, Relaxed);
     }
 
     /// Whether what is about to be written begins an answer of ours; asked once for each answer.

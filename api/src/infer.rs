@@ -2,6 +2,7 @@
 
 use crate::{
     error::{ApiError, Code},
+    predict::fault::quoted,
     served::{Engine, Served},
     tensor::{Data, Tensor, TensorSpec},
 };
@@ -39,13 +40,14 @@ impl Served {
                 let width = model.outputs();
                 let (mut scores, mut labels) = (vec![0.0; rows * width], vec![0; rows]);
                 model.predict_batch(values, &mut scores, &mut labels);
-                let tensor = |place: usize| {
+                // Each output is asked for once at most, so that its buffer can be given away.
+                let mut tensor = |place: usize| {
                     let spec = &self.signature().outputs[place];
                     let (shape, data) = match (model.is_classifier(), place) {
-                        (true, 0) => (vec![rows], Data::I64(labels.clone())),
-                        _ => (vec![rows, width], Data::F32(scores.clone())),
+                        (true, 0) => (vec![rows], Data::I64(std::mem::take(&mut labels))),
+                        _ => (vec![rows, width], Data::F32(std::mem::take(&mut scores))),
                     };
-                    tensor(spec, shape, data)
+                    self::tensor(spec, shape, data)
                 };
                 wanted.iter().map(|place| tensor(*place)).collect()
             }
@@ -79,6 +81,17 @@ impl Served {
         };
         self.observe(&given);
         Ok(outputs)
+    }
+
+    /// Rows of inputs that were answered.
+    pub fn count_rows(&self, inputs: &[Tensor]) -> usize {
+        let specs = &self.signature().inputs;
+        let follows = |spec: &&TensorSpec| spec.shape.first() == Some(&None);
+        let first = specs.iter().find(follows);
+        let given = first.and_then(|spec| inputs.iter().find(|input| input.name == spec.name));
+        given
+            .and_then(|input| input.shape.first())
+            .map_or(1, |rows| *rows)
     }
 
     /// Places of the outputs asked for.
@@ -182,7 +195,8 @@ fn tensor(spec: &TensorSpec, shape: Vec<usize>, data: Data) -> Tensor {
 
 fn unknown(what: &str, name: &str, all: &[TensorSpec]) -> ApiError {
     let names: Vec<&str> = all.iter().map(|spec| spec.name.as_str()).collect();
-    let message = format!("{what} {name:?} is unknown, the model's are {}", names.join(", "));
+    let name = quoted(name);
+    let message = format!("{what} {name} is unknown, the model's are {}", names.join(", "));
     ApiError::new(Code::UnknownTensor, message)
 }
 

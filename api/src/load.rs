@@ -2,17 +2,18 @@
 //!
 //! What was promoted is what answers: every digest of the manifest is recomputed, its schema is
 //! held against the graph, and its golden rows are asked again. A plain ONNX file has no manifest;
-//! it must then at least answer one row with finite numbers.
+//! it must then at least answer made-up rows.
 
 mod checks;
 mod files;
+mod plain;
 
 use crate::{
     config::Config,
     drift_watch::DriftWatch,
     served::{Engine, Served},
 };
-use contract::{Manifest, info::Digests, manifest::Feature, manifest::Task, names, sha256_hex};
+use contract::{Manifest, info::Digests, manifest::Task, names, sha256_hex};
 use onnx::Model;
 use std::{
     path::{Path, PathBuf},
@@ -49,6 +50,11 @@ pub enum LoadError {
     },
     #[error("{path} is not a model that can be served: {cause}")]
     Onnx { path: PathBuf, cause: onnx::ReadError },
+    #[error("{path} is not a model that can be served: {cause}")]
+    Plan {
+        path: PathBuf,
+        cause: Box<onnx::PlanError>,
+    },
     #[error("the model takes {model} features, the manifest names {manifest}")]
     FeatureCount { model: usize, manifest: usize },
     #[error("the model answers with {model} classes, the manifest names {manifest}")]
@@ -92,14 +98,8 @@ pub fn load(config: &Config) -> Result<Served, LoadError> {
     }
     let model_bytes = files::read(&model_path, onnx::MAX_BYTES as u64)?;
     let model_digest = sha256_hex(&model_bytes);
-    let compile = || {
-        Model::read(&model_bytes).map_err(|cause| LoadError::Onnx {
-            path: model_path.clone(),
-            cause,
-        })
-    };
     let Some(manifest_bytes) = manifest_bytes else {
-        return plain(config, &model_path, compile()?, model_digest);
+        return plain::served(config, &model_path, &model_bytes, model_digest);
     };
     let manifest = files::manifest(&manifest_path, &manifest_bytes)?;
     if manifest.model_digest != model_digest {
@@ -109,7 +109,10 @@ pub fn load(config: &Config) -> Result<Served, LoadError> {
             expected: manifest.model_digest,
         });
     }
-    let model = compile()?;
+    let model = Model::read(&model_bytes).map_err(|cause| LoadError::Onnx {
+        path: model_path,
+        cause,
+    })?;
     checks::schema(&manifest, &model)?;
     checks::golden_rows(&manifest, &model)?;
     checks::answers(&model, &checks::middle_row(&manifest.features))?;
@@ -124,7 +127,7 @@ fn from_manifest(config: &Config, manifest: &Manifest, manifest_digest: String) 
     let version = manifest.model_version.map(|version| version.to_string());
     contract::ModelInfo {
         name: config.name.clone().unwrap_or_else(|| manifest.name.clone()),
-        model_version: version.unwrap_or_else(|| short(&manifest.model_digest)),
+        model_version: version.unwrap_or_else(|| plain::short(&manifest.model_digest)),
         run_id: manifest.run_id.clone(),
         task: manifest.task,
         algorithm: manifest.algorithm.clone(),
@@ -148,52 +151,4 @@ fn from_manifest(config: &Config, manifest: &Manifest, manifest_digest: String) 
         code_commit: Some(manifest.code_commit.clone()),
         image_tag: config.release.tag.clone(),
     }
-}
-
-/// A model of somebody else's: names by position, no reference to hold its traffic against.
-fn plain(config: &Config, path: &Path, model: Model, digest: String) -> Result<Served, LoadError> {
-    checks::answers(&model, &vec![0.0; model.features()])?;
-    let feature = |index| Feature {
-        name: format!("feature_{index}"),
-        dtype: "float64".to_owned(),
-        min: f64::from(f32::MIN),
-        max: f64::from(f32::MAX),
-    };
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let classifier = model.is_classifier();
-    let info = contract::ModelInfo {
-        name: config
-            .name
-            .clone()
-            .or(stem)
-            .unwrap_or_else(|| names::MODEL_NAME.to_owned()),
-        model_version: short(&digest),
-        run_id: None,
-        task: if classifier {
-            Task::Classification
-        } else {
-            Task::Regression
-        },
-        algorithm: "onnx".to_owned(),
-        features: (0..model.features()).map(feature).collect(),
-        classes: (0..if classifier { model.outputs() } else { 0 })
-            .map(|class| class.to_string())
-            .collect(),
-        metrics: Default::default(),
-        dataset: None,
-        drift_reference_sources: Vec::new(),
-        digests: Digests {
-            model: digest,
-            image: config.release.digest.clone(),
-            ..Digests::default()
-        },
-        code_commit: None,
-        image_tag: config.release.tag.clone(),
-    };
-    Ok(Served::new(Engine::Forest(model), info, false, None))
-}
-
-/// First 12 hex digits of a digest: enough to tell versions apart where there is no number.
-fn short(digest: &str) -> String {
-    digest.trim_start_matches("sha256:").chars().take(12).collect()
 }

@@ -48,6 +48,8 @@ pub struct Answered<'a> {
     pub method: &'a str,
     /// A known path, or `other`.
     pub endpoint: &'static str,
+    /// Whose API key it came with.
+    pub key: Option<&'a str>,
     /// Answered.
     pub status: u16,
     /// Where it was an error.
@@ -64,6 +66,7 @@ pub fn request(config: &LogConfig, number: u64, answered: &Answered<'_>) {
         request_id,
         method,
         endpoint,
+        key,
         status,
         error,
         latency,
@@ -78,6 +81,7 @@ pub fn request(config: &LogConfig, number: u64, answered: &Answered<'_>) {
                 request_id,
                 method,
                 endpoint,
+                key,
                 status,
                 code = code.word(),
                 latency_ms,
@@ -90,6 +94,7 @@ pub fn request(config: &LogConfig, number: u64, answered: &Answered<'_>) {
                 request_id,
                 method,
                 endpoint,
+                key,
                 status,
                 code = code.word(),
                 latency_ms,
@@ -102,6 +107,7 @@ pub fn request(config: &LogConfig, number: u64, answered: &Answered<'_>) {
                 request_id,
                 method,
                 endpoint,
+                key,
                 status,
                 code = code.word(),
                 latency_ms,
@@ -114,6 +120,7 @@ pub fn request(config: &LogConfig, number: u64, answered: &Answered<'_>) {
                 request_id,
                 method,
                 endpoint,
+                key,
                 status,
                 latency_ms,
                 "request answered"

@@ -1,10 +1,14 @@
 //! Reads the configuration, starts, stops; nothing else.
 
-use inference_api::{Config, Sockets, logs, serve};
+use inference_api::{Config, Sockets, logs, process, score, serve};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
+    // A command of its own, so that serving needs none.
+    if std::env::args_os().nth(1).is_some_and(|word| word == "score") {
+        return score::main(std::env::args_os().skip(1));
+    }
     let config = Config::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let _flush = match logs::start(&config.logs) {
         Ok(flush) => flush,
@@ -14,12 +18,29 @@ fn main() -> ExitCode {
         }
     };
     tracing::info!(event = "start", version = env!("CARGO_PKG_VERSION"), config = ?config, "starting");
+    open_files(config.limits.max_connections);
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(event = "stop", error = format!("{error:#}"), "cannot serve");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Makes room for the connections that are allowed, and says so where there is none.
+fn open_files(max_connections: usize) {
+    /// Listening sockets, the log, files of keys and certificates, the runtime's own.
+    const BESIDE: u64 = 100;
+    let wanted = max_connections as u64 + BESIDE;
+    match process::raise_open_files(wanted) {
+        Ok(limit) if limit >= wanted => {}
+        result => tracing::warn!(
+            event = "open_files",
+            wanted,
+            limit = result.ok(),
+            "fewer files than --max-connections can need: raise the limit (ulimit -n) or lower the flag"
+        ),
     }
 }
 
@@ -34,7 +55,11 @@ fn run(config: Config) -> anyhow::Result<()> {
     let result = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let sockets = Sockets::open(&config.listen)?;
+        let sockets = Sockets::open(
+            &config.listen,
+            config.grpc_listen.as_deref(),
+            config.admin_listen.as_deref(),
+        )?;
         let stop = async move {
             tokio::select! {
                 _ = interrupt.recv() => {}

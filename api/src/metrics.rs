@@ -1,6 +1,6 @@
 //! Counters of the request path: atomics only, so that measuring never waits.
 
-use crate::error::Code;
+use crate::{error::Code, protocol::Protocol};
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
@@ -28,12 +28,9 @@ pub const LATENCY_BUCKETS: [(u64, &str); 16] = [
 ];
 
 /// Counts since the process started.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Metrics {
-    /// Answered prediction requests by latency; the last bucket is everything above.
-    latency: [AtomicU64; LATENCY_BUCKETS.len() + 1],
-    latency_sum_ns: AtomicU64,
-    errors: [AtomicU64; Code::ALL.len()],
+    predictions: [Predictions; Protocol::ALL.len()],
     rows: AtomicU64,
     /// Requests to anything but predictions, probes and metrics.
     others: AtomicU64,
@@ -43,29 +40,35 @@ pub struct Metrics {
     pub connections: AtomicUsize,
 }
 
-impl Default for Metrics {
+/// Counts of one protocol.
+#[derive(Debug)]
+struct Predictions {
+    /// Answered prediction requests by latency; the last bucket is everything above.
+    latency: [AtomicU64; LATENCY_BUCKETS.len() + 1],
+    latency_sum_ns: AtomicU64,
+    errors: [AtomicU64; Code::ALL.len()],
+}
+
+impl Default for Predictions {
     fn default() -> Self {
-        Metrics {
+        Predictions {
             latency: Default::default(),
             latency_sum_ns: AtomicU64::new(0),
             errors: std::array::from_fn(|_| AtomicU64::new(0)),
-            rows: AtomicU64::new(0),
-            others: AtomicU64::new(0),
-            in_flight: AtomicUsize::new(0),
-            connections: AtomicUsize::new(0),
         }
     }
 }
 
 impl Metrics {
     /// One prediction request answered, well or not, after `latency`.
-    pub fn prediction(&self, latency: Duration, error: Option<Code>) {
+    pub fn prediction(&self, protocol: Protocol, latency: Duration, error: Option<Code>) {
+        let counts = &self.predictions[protocol as usize];
         let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         let bucket = LATENCY_BUCKETS.partition_point(|(bound, _)| *bound < nanoseconds);
-        self.latency[bucket].fetch_add(1, Relaxed);
-        self.latency_sum_ns.fetch_add(nanoseconds, Relaxed);
+        counts.latency[bucket].fetch_add(1, Relaxed);
+        counts.latency_sum_ns.fetch_add(nanoseconds, Relaxed);
         if let Some(code) = error {
-            self.errors[code as usize].fetch_add(1, Relaxed);
+            counts.errors[code as usize].fetch_add(1, Relaxed);
         }
     }
 
@@ -87,15 +90,19 @@ impl Metrics {
     /// Prediction requests answered. Not a counter of its own: one atomic less for each request,
     /// and never at odds with the histogram.
     pub fn requests(&self) -> u64 {
-        self.latency.iter().map(|bucket| bucket.load(Relaxed)).sum()
+        let buckets = self.predictions.iter().flat_map(|counts| &counts.latency);
+        buckets.map(|bucket| bucket.load(Relaxed)).sum()
     }
 
     /// A copy to write out.
     pub fn snapshot(&self) -> Snapshot {
+        let counts = |counts: &Predictions| PredictionsSnapshot {
+            latency: counts.latency.each_ref().map(|bucket| bucket.load(Relaxed)),
+            latency_sum_ns: counts.latency_sum_ns.load(Relaxed),
+            errors: counts.errors.each_ref().map(|count| count.load(Relaxed)),
+        };
         Snapshot {
-            latency: self.latency.each_ref().map(|bucket| bucket.load(Relaxed)),
-            latency_sum_ns: self.latency_sum_ns.load(Relaxed),
-            errors: self.errors.each_ref().map(|count| count.load(Relaxed)),
+            predictions: self.predictions.each_ref().map(counts),
             rows: self.rows.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             connections: self.connections.load(Relaxed),
@@ -106,16 +113,30 @@ impl Metrics {
 /// [`Metrics`] at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// See [`LATENCY_BUCKETS`]; not cumulative.
-    pub latency: [u64; LATENCY_BUCKETS.len() + 1],
-    /// Sum of all latencies.
-    pub latency_sum_ns: u64,
-    /// By `Code as usize`.
-    pub errors: [u64; Code::ALL.len()],
+    /// By `Protocol as usize`.
+    pub predictions: [PredictionsSnapshot; Protocol::ALL.len()],
     /// Rows predicted.
     pub rows: u64,
     /// Requests in flight.
     pub in_flight: usize,
     /// Open connections.
     pub connections: usize,
+}
+
+/// Counts of one protocol at one moment.
+#[derive(Clone, Debug)]
+pub struct PredictionsSnapshot {
+    /// See [`LATENCY_BUCKETS`]; not cumulative.
+    pub latency: [u64; LATENCY_BUCKETS.len() + 1],
+    /// Sum of all latencies.
+    pub latency_sum_ns: u64,
+    /// By `Code as usize`.
+    pub errors: [u64; Code::ALL.len()],
+}
+
+impl PredictionsSnapshot {
+    /// Requests answered.
+    pub fn requests(&self) -> u64 {
+        self.latency.iter().sum()
+    }
 }

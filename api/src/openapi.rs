@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, generated from the handlers and the shared bodies.
 
-use crate::{predict, routes};
+use crate::{guard::described::Guarded, mlflow, predict, routes, v2::documents as v2};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, Response, header},
@@ -14,18 +14,34 @@ use utoipa::{OpenApi, ToSchema};
 #[openapi(
     info(
         title = "Driftless inference API",
-        description = "One model, one process. Answers carry whether the latest traffic still looks like what the model learnt from.\n\nEvery error is JSON with a stable `code`, a `message` for a person and the `request_id`, which is also in the header `x-request-id` of every answer (your own is kept when it is 1 to 64 of `A-Z a-z 0-9 . _ -`). 400 is for what is not JSON, 422 for JSON that the model does not take.",
+        description = "One model, one process. Answers carry whether the latest traffic still looks like what the model learnt from.\n\nEvery error is JSON with a stable `code`, a `message` for a person and the `request_id`, which is also in the header `x-request-id` of every answer (your own is kept when it is 1 to 64 of `A-Z a-z 0-9 . _ -`). 400 is for what is not JSON, 422 for JSON that the model does not take. Below `/v2` errors are that protocol's: `{\"error\": …}`, and 400 for both.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/")),
+    modifiers(&Guarded),
     tags(
         (name = "predictions", description = "What the model is for"),
+        (name = "v2", description = "The same in the Open Inference Protocol V2, with binary tensors; errors are `{\"error\": …}`"),
+        (name = "mlflow", description = "The protocol of MLflow's scoring server"),
         (name = "model", description = "What is live, and whether it still fits"),
         (name = "operation", description = "For probes, scrapers and people on call"),
         (name = "documents", description = "This description")
     ),
     paths(
         predict::answer,
+        v2::server,
+        v2::live,
+        v2::ready,
+        v2::model,
+        v2::model_version,
+        v2::model_ready,
+        v2::model_version_ready,
+        v2::infer,
+        v2::infer_version,
+        mlflow::answer,
+        mlflow::ping,
+        mlflow::ping_by_post,
+        mlflow::version,
         routes::model::info,
         routes::drift::status,
         routes::health::health,

@@ -3,12 +3,14 @@
 use crate::{
     drift_watch::DriftWatch,
     error::{ApiError, Code},
-    predict::{answer::AnswerParts, rows::Rows},
+    predict::{answer::AnswerParts, plan::PlanRows, rows::Rows},
+    table::Columns,
     tensor::{Datatype, TensorSpec},
+    v2,
 };
 use axum::body::Bytes;
 use contract::ModelInfo;
-use onnx::{Model, Plan};
+use onnx::{Model, Plan, plan::Element};
 
 /// What evaluates.
 #[derive(Debug)]
@@ -41,6 +43,10 @@ pub struct Served {
     info_body: Bytes,
     feature_names: Vec<String>,
     answers: AnswerParts,
+    /// Of a plan: how `/predict` asks it, or why it cannot.
+    plan_rows: Option<Result<PlanRows, String>>,
+    v2: v2::Texts,
+    columns: Columns,
     drift: Option<DriftWatch>,
 }
 
@@ -50,10 +56,20 @@ impl Served {
         let info_body = serde_json::to_vec(&info)
             .expect("a ModelInfo has string keys only")
             .into();
+        let signature = signature(&engine, &info);
+        let feature_names: Vec<String> = info.features.iter().map(|feature| feature.name.clone()).collect();
+        // Without a manifest the features' names are ours, and nobody's table has them.
+        let known = info.digests.manifest.as_ref().map(|_| &feature_names[..]);
         Served {
+            v2: v2::Texts::new(&signature),
             answers: AnswerParts::new(&info, named),
-            feature_names: info.features.iter().map(|feature| feature.name.clone()).collect(),
-            signature: signature(&engine, &info),
+            plan_rows: match &engine {
+                Engine::Forest(_) => None,
+                Engine::Plan(plan) => Some(PlanRows::of(plan, &info.model_version)),
+            },
+            columns: Columns::new(&signature, known),
+            feature_names,
+            signature,
             engine,
             info,
             info_body,
@@ -81,9 +97,25 @@ impl Served {
         &self.signature
     }
 
+    /// What answers of V2 are made of.
+    pub(crate) fn v2(&self) -> &v2::Texts {
+        &self.v2
+    }
+
     /// Names of the features, in order.
     pub fn feature_names(&self) -> &[String] {
         &self.feature_names
+    }
+
+    /// What it takes, as the columns of a table.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// Without a drift window: rows that are scored offline are nobody's traffic.
+    pub fn without_drift(mut self) -> Self {
+        self.drift = None;
+        self
     }
 
     /// The drift window, where the model has a reference.
@@ -91,11 +123,32 @@ impl Served {
         self.drift.as_ref()
     }
 
+    /// Whether `/predict` must refuse what float32 cannot hold.
+    ///
+    /// # Errors
+    /// `unsupported_model` where the model cannot be asked by rows of numbers.
+    pub fn takes_float32_rows(&self) -> Result<bool, ApiError> {
+        match &self.plan_rows {
+            None => Ok(true),
+            Some(_) => self.plan_rows().map(PlanRows::is_float32),
+        }
+    }
+
+    fn plan_rows(&self) -> Result<&PlanRows, ApiError> {
+        let reason = match &self.plan_rows {
+            Some(Ok(rows)) => return Ok(rows),
+            Some(Err(reason)) => reason,
+            None => "the model is a forest",
+        };
+        let name = &self.signature.name;
+        let message = format!("{reason}: send tensors to /v2/models/{name}/infer instead");
+        Err(ApiError::new(Code::UnsupportedModel, message))
+    }
+
     /// Predicts the rows that were read, records them in the drift window, and writes the answer.
     pub fn answer(&self, rows: &mut Rows, many: bool) -> Result<Vec<u8>, ApiError> {
         let Engine::Forest(model) = &self.engine else {
-            let message = "this model does not take rows of numbers, see /v2/models for what it takes";
-            return Err(ApiError::new(Code::UnsupportedModel, message));
+            return self.plan_rows()?.answer(self, rows, many);
         };
         let (count, outputs) = (rows.count, model.outputs());
         rows.scores.resize(count * outputs, 0.0);
@@ -126,14 +179,15 @@ fn signature(engine: &Engine, info: &ModelInfo) -> Signature {
         shape: std::iter::once(None).chain(columns.map(Some)).collect(),
         classes,
     };
+    let classes = (!info.classes.is_empty()).then_some(info.classes.len());
     let port = |port: &onnx::plan::Port| TensorSpec {
         name: port.name.clone(),
         datatype: port.element.into(),
         shape: port.shape.clone(),
-        classes: port.classes.as_ref().map(|classes| match classes {
-            onnx::plan::Classes::Ints(classes) => classes.iter().map(i64::to_string).collect(),
-            onnx::plan::Classes::Strings(classes) => classes.iter().map(str::to_owned).collect(),
-        }),
+        classes: (classes.is_some()
+            && matches!(port.element, Element::F32 | Element::F64)
+            && port.shape.get(1).is_some_and(|columns| *columns == classes))
+        .then(|| info.classes.clone()),
     };
     let (inputs, outputs) = match engine {
         Engine::Forest(model) => {

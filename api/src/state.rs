@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     error::{ApiError, Code},
+    guard::{Guard, GuardError},
     metrics::Metrics,
     request_id::RequestIds,
     served::Served,
@@ -28,14 +29,20 @@ pub struct State {
     pub started: Instant,
     /// Requests seen; what log samples are drawn by.
     pub seen: AtomicU64,
+    /// Who may ask, and how often.
+    pub guard: Guard,
     served: OnceLock<Served>,
     draining: AtomicBool,
 }
 
 impl State {
     /// A process that has loaded nothing yet.
-    pub fn new(config: Config) -> Self {
-        State {
+    ///
+    /// # Errors
+    /// When API keys or origins are not what they should be.
+    pub fn new(config: Config) -> Result<Self, GuardError> {
+        Ok(State {
+            guard: Guard::new(&config.guard)?,
             config,
             metrics: Metrics::default(),
             request_ids: RequestIds::default(),
@@ -43,7 +50,7 @@ impl State {
             seen: AtomicU64::new(0),
             served: OnceLock::new(),
             draining: AtomicBool::new(false),
-        }
+        })
     }
 
     /// The model that answers from now on. It has answered already: [`crate::load::load`] sees to it.

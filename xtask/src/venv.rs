@@ -1,4 +1,4 @@
-//! Python environments from lock files with hashes: `target/tools/mlflow`, `target/tools/oracle`.
+//! Python environments from lock files with hashes: `target/tools/mlflow`, `target/tools/oracle`, ….
 //!
 //! A marker with the lock's SHA-256 makes the second time free and a half-made one be made again.
 
@@ -33,6 +33,17 @@ pub const KUBECTL: Venv = Venv {
 pub const ORACLE: Venv = Venv {
     name: "oracle",
     proof: "bin/python",
+};
+
+/// Clients of the serving protocols: Triton's, KServe's, MLflow's; schemathesis.
+pub const CLIENTS: Venv = Venv {
+    name: "clients",
+    proof: "bin/schemathesis",
+};
+/// What `bench rows` compares with.
+pub const MLSERVER: Venv = Venv {
+    name: "mlserver",
+    proof: "bin/mlserver",
 };
 
 impl Venv {

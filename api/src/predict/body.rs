@@ -6,11 +6,17 @@ use axum::{
     http::{HeaderMap, header},
 };
 use hyper::body::Body as HttpBody;
-use std::{future::poll_fn, pin::Pin};
+use std::{future::poll_fn, pin::Pin, time::Duration};
+use tokio::time::timeout;
 
 /// Most bytes of a refused body that are read and thrown away, so that the client, still sending,
 /// gets to read the answer instead of a reset. A client that sends more is cut off.
 const DISCARD_MOST: usize = 64 << 20;
+
+/// How long a refusal waits for the rest of a body that came with its head.
+const AT_ONCE: Duration = Duration::from_millis(20);
+/// How long more of it is thrown away behind the answer.
+const BEHIND: Duration = Duration::from_secs(2);
 
 /// The whole body, at most `most` bytes.
 pub async fn read<B>(mut body: B, headers: &HeaderMap, most: usize) -> Result<Bytes, ApiError>
@@ -48,6 +54,32 @@ where
     Err(too_large())
 }
 
+/// Leaves a body that will not be used, whoever sends it and however slowly, and says whether the
+/// connection can go on. What has come with the head is thrown away. What is still on its way does
+/// not hold up the answer: up to `most` bytes of it are thrown away behind it, so that the client
+/// gets to read the answer, and then the connection ends.
+pub async fn leave<B>(mut body: B, headers: &HeaderMap, most: usize) -> bool
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+{
+    if body.is_end_stream() {
+        return true;
+    }
+    if headers.contains_key(header::EXPECT) {
+        return false;
+    }
+    match timeout(AT_ONCE, skip(&mut body, most)).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            tokio::spawn(timeout(BEHIND, async move {
+                skip(&mut body, most).await;
+            }));
+            false
+        }
+    }
+}
+
 /// Reads and throws away what is left, within [`DISCARD_MOST`]. A client that waits for
 /// `100 Continue` has not sent anything yet, and is not asked to.
 pub async fn discard<B>(mut body: B, headers: &HeaderMap)
@@ -57,11 +89,20 @@ where
     if headers.contains_key(header::EXPECT) || body.size_hint().lower() > DISCARD_MOST as u64 {
         return;
     }
+    skip(&mut body, DISCARD_MOST).await;
+}
+
+/// Whether the body ended within so many bytes.
+async fn skip<B>(body: &mut B, most: usize) -> bool
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
     let mut read = 0;
-    while let Ok(Some(piece)) = next(&mut body).await {
-        read += piece.len();
-        if read > DISCARD_MOST {
-            return;
+    loop {
+        match next(body).await {
+            Ok(None) => return true,
+            Ok(Some(piece)) if read + piece.len() <= most => read += piece.len(),
+            _ => return false,
         }
     }
 }

@@ -56,13 +56,13 @@ pub fn syntax(body: &[u8], error: &serde_json::Error, schema: Schema<'_>, rows: 
     if words.starts_with("number out of range") {
         let (instance, index) = rows.at;
         let place = value_name(instance, index, schema.names);
-        let message = format!("{place} is beyond what the model's float32 holds (±3.4028235e38)");
+        let message = format!("{place} is beyond what {}", schema.range());
         return ApiError::new(Code::NumberOutOfRange, message);
     }
     if std::str::from_utf8(body).is_err() {
         return ApiError::new(Code::InvalidJson, "the body is not UTF-8, as JSON has to be");
     }
-    match word_at(body, error.line(), error.column()) {
+    match not_a_number(body, error) {
         Some(word) => ApiError::new(
             Code::InvalidJson,
             format!("{word} is not JSON, expected a finite number: {words}"),
@@ -71,8 +71,13 @@ pub fn syntax(body: &[u8], error: &serde_json::Error, schema: Schema<'_>, rows: 
     }
 }
 
+/// Whether a parser stumbled over `NaN` or an infinity; the word.
+pub fn not_a_number(body: &[u8], error: &serde_json::Error) -> Option<&'static str> {
+    word_at(body, error.line(), error.column())
+}
+
 /// `NaN` or an infinity, where that is what serde_json stumbled over.
-fn word_at(body: &[u8], line: usize, column: usize) -> Option<&'static str> {
+pub fn word_at(body: &[u8], line: usize, column: usize) -> Option<&'static str> {
     let line = body.split(|byte| *byte == b'\n').nth(line.checked_sub(1)?)?;
     // The column is that of the first or of the second character, depending on the token before.
     let near = line.get(column.saturating_sub(2)..)?;

@@ -2,12 +2,14 @@
 
 pub mod answer;
 pub(crate) mod body;
-mod fault;
+pub(crate) mod fault;
 mod parse;
+pub mod plan;
 pub mod rows;
 
 use crate::{
     error::{ApiError, Code},
+    media,
     served::Served,
     state::State,
 };
@@ -47,21 +49,22 @@ pub const PATH: &str = "/predict";
         (status = 408, description = "`request_timeout`: the body did not arrive in time", body = contract::ErrorBody),
         (status = 413, description = "`body_too_large`", body = contract::ErrorBody),
         (status = 415, description = "`unsupported_media_type`", body = contract::ErrorBody),
-        (status = 422, description = "JSON that the model does not take: `feature_count`, `not_a_number`, `number_out_of_range`, `not_an_array`, `not_an_object`, `missing_field`, `unknown_field`, `duplicate_field`, `conflicting_fields`, `empty_batch`, `too_many_instances`", body = contract::ErrorBody,
+        (status = 422, description = "JSON that the model does not take: `feature_count`, `not_a_number`, `number_out_of_range`, `not_an_array`, `not_an_object`, `missing_field`, `unknown_field`, `duplicate_field`, `conflicting_fields`, `empty_batch`, `too_many_instances`; or `unsupported_model`: the model is to be asked by `/v2`", body = contract::ErrorBody,
             example = json!({"code": "feature_count", "message": "features has 3 values, the model expects 4: sepal_length, sepal_width, petal_length, petal_width", "request_id": "8f14e45fceea167a"})),
         (status = 500, description = "`internal`, `prediction_not_finite`", body = contract::ErrorBody),
-        (status = 503, description = "`overloaded`, `not_ready`: try again after `Retry-After` seconds", body = contract::ErrorBody)
+        (status = 503, description = "`not_ready`: try again after `Retry-After` seconds", body = contract::ErrorBody)
     )
 )]
 pub async fn answer<B>(state: &State, head: &Parts, body: B) -> Result<Response<Body>, ApiError>
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
 {
+    let most = state.config.limits.max_body_bytes;
     let body = match accepted(state, head) {
-        Ok(_) => body::read(body, &head.headers, state.config.limits.max_body_bytes).await?,
-        Err(error) => {
-            // A client that still sends while the answer comes would lose it to a reset.
-            body::discard(body, &head.headers).await;
+        Ok(_) => body::read(body, &head.headers, most).await?,
+        Err(mut error) => {
+            error.closes |= !body::leave(body, &head.headers, most).await;
             return Err(error);
         }
     };
@@ -95,6 +98,7 @@ fn predict(state: &State, served: &Served, body: &[u8]) -> Result<Vec<u8>, ApiEr
     let schema = Schema {
         names: served.feature_names(),
         max_instances: state.config.limits.max_instances,
+        float32: served.takes_float32_rows()?,
     };
     Rows::with(|rows| {
         let shape = parse(body, schema, rows)?;
@@ -106,29 +110,11 @@ fn predict(state: &State, served: &Served, body: &[u8]) -> Result<Vec<u8>, ApiEr
 
 /// `application/json` or `application/<something>+json`, not compressed.
 fn media_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let unsupported = |message: &'static str| Err(ApiError::new(Code::UnsupportedMediaType, message));
-    if headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|value| value != "identity")
-    {
-        return unsupported("a compressed body is not taken, send it without Content-Encoding");
-    }
-    let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        return unsupported("Content-Type is missing, expected application/json");
+    media::uncompressed(headers)?;
+    let message = match media::essence(headers) {
+        Some(essence) if media::is_json(essence) => return Ok(()),
+        Some(_) => "Content-Type is not JSON, expected application/json",
+        None => "Content-Type is missing, expected application/json",
     };
-    let essence = value
-        .as_bytes()
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
-    let is_json = essence.eq_ignore_ascii_case(b"application/json")
-        || (essence.len() > 17
-            && essence[..12].eq_ignore_ascii_case(b"application/")
-            && essence[essence.len() - 5..].eq_ignore_ascii_case(b"+json"));
-    if is_json {
-        Ok(())
-    } else {
-        unsupported("Content-Type is not JSON, expected application/json")
-    }
+    Err(ApiError::new(Code::UnsupportedMediaType, message))
 }

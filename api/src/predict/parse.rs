@@ -14,6 +14,18 @@ pub struct Schema<'a> {
     pub names: &'a [String],
     /// Most rows in one request.
     pub max_instances: usize,
+    /// Whether values must fit float32; others must fit float64.
+    pub float32: bool,
+}
+
+impl Schema<'_> {
+    /// What values must fit, for a message.
+    pub fn range(&self) -> &'static str {
+        match self.float32 {
+            true => "the model's float32 holds (±3.4028235e38)",
+            false => "float64 holds (±1.7976931348623157e308)",
+        }
+    }
 }
 
 /// Which of the two bodies it was.
@@ -271,10 +283,11 @@ impl Number<'_, '_> {
 
     fn take<E: Error>(self, value: f64) -> Result<(), E> {
         let input = value as f32;
-        if !input.is_finite() {
+        if self.reader.schema.float32 && !input.is_finite() {
             let message = format!(
-                "{} is {value:e}, beyond what the model's float32 holds (±3.4028235e38)",
-                self.place()
+                "{} is {value:e}, beyond what {}",
+                self.place(),
+                self.reader.schema.range()
             );
             return Err(self.reader.rows.refuse(Code::NumberOutOfRange, message));
         }

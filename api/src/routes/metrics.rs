@@ -5,8 +5,9 @@ use super::content;
 use crate::{
     error::Code,
     logs,
-    metrics::{LATENCY_BUCKETS, Snapshot},
+    metrics::{LATENCY_BUCKETS, PredictionsSnapshot, Snapshot},
     process,
+    protocol::Protocol,
     served::Served,
     state::State,
 };
@@ -41,6 +42,13 @@ fn exposition(state: &State) -> String {
         "Whether the process wants traffic.",
         u8::from(state.ready().is_ok()),
     );
+    if !state.config.guard.shed_after_ms.is_zero() {
+        page.gauge(
+            "request_queueing_delay_seconds",
+            "How long a request that arrived now would wait to be begun.",
+            state.guard.shedder.delay().as_secs_f64(),
+        );
+    }
     page.gauge(
         "process_uptime_seconds",
         "Seconds since the process started.",
@@ -61,64 +69,72 @@ fn exposition(state: &State) -> String {
 }
 
 fn predictions(page: &mut Page, counts: &Snapshot) {
-    let requests: u64 = counts.latency.iter().sum();
+    let by_protocol = || Protocol::ALL.into_iter().zip(&counts.predictions);
     page.head(
         "prediction_requests_total",
         "counter",
-        "Prediction requests answered, refused ones included.",
+        "Prediction requests answered, refused ones included, by protocol.",
     );
-    page.line("prediction_requests_total", "", requests);
+    for (protocol, counts) in by_protocol() {
+        let labels = format!("protocol=\"{}\"", protocol.word());
+        page.line("prediction_requests_total", &labels, counts.requests());
+    }
     page.head(
         "prediction_errors_total",
         "counter",
-        "Prediction requests refused or failed, by code word.",
+        "Prediction requests refused or failed, by protocol and code word.",
     );
-    for code in Code::ALL {
-        page.line(
-            "prediction_errors_total",
-            &format!("code=\"{}\"", code.word()),
-            counts.errors[*code as usize],
-        );
+    for (protocol, counts) in by_protocol() {
+        for code in Code::ALL {
+            let labels = format!("protocol=\"{}\",code=\"{}\"", protocol.word(), code.word());
+            page.line("prediction_errors_total", &labels, counts.errors[*code as usize]);
+        }
     }
     page.head("prediction_rows_total", "counter", "Rows predicted.");
     page.line("prediction_rows_total", "", counts.rows);
-    let average_ms = if requests == 0 {
-        0.0
-    } else {
-        counts.latency_sum_ns as f64 / requests as f64 / 1e6
-    };
+    let requests: u64 = counts.predictions.iter().map(|counts| counts.requests()).sum();
+    let sum_ns: u64 = counts
+        .predictions
+        .iter()
+        .map(|counts| counts.latency_sum_ns)
+        .sum();
     page.gauge(
         "prediction_latency_avg_ms",
         "Mean time from the end of a request's head to its answer, in milliseconds.",
-        average_ms,
+        match requests {
+            0 => 0.0,
+            requests => sum_ns as f64 / requests as f64 / 1e6,
+        },
     );
-    page.head(
-        "prediction_latency_seconds",
-        "histogram",
-        "Time from the end of a request's head to its answer.",
-    );
-    let mut cumulative = 0;
-    let bounds = LATENCY_BUCKETS.iter().map(|(_, text)| *text).chain(["+Inf"]);
-    for (bound, count) in bounds.zip(counts.latency) {
-        cumulative += count;
-        page.line(
-            "prediction_latency_seconds_bucket",
-            &format!("le=\"{bound}\""),
-            cumulative,
-        );
-    }
-    page.line(
-        "prediction_latency_seconds_sum",
-        "",
-        counts.latency_sum_ns as f64 / 1e9,
-    );
-    page.line("prediction_latency_seconds_count", "", cumulative);
+    latencies(page, by_protocol());
     page.gauge(
         "requests_in_flight",
         "Requests being answered, probes left out.",
         counts.in_flight,
     );
     page.gauge("open_connections", "Open client connections.", counts.connections);
+}
+
+/// One histogram for each protocol.
+fn latencies<'c>(page: &mut Page, by_protocol: impl Iterator<Item = (Protocol, &'c PredictionsSnapshot)>) {
+    page.head(
+        "prediction_latency_seconds",
+        "histogram",
+        "Time from the end of a request's head to its answer, by protocol.",
+    );
+    for (protocol, counts) in by_protocol {
+        let protocol = format!("protocol=\"{}\"", protocol.word());
+        let mut cumulative = 0;
+        let bounds = LATENCY_BUCKETS.iter().map(|(_, text)| *text).chain(["+Inf"]);
+        for (bound, count) in bounds.zip(counts.latency) {
+            cumulative += count;
+            let labels = format!("{protocol},le=\"{bound}\"");
+            page.line("prediction_latency_seconds_bucket", &labels, cumulative);
+        }
+        let sum_seconds = counts.latency_sum_ns as f64 / 1e9;
+        page.line("prediction_latency_seconds_sum", &protocol, sum_seconds);
+        page.line("prediction_latency_seconds_count", &protocol, cumulative);
+    }
 }
 
 fn model(page: &mut Page, served: &Served) {

@@ -1,4 +1,4 @@
-//! All routes but `/predict`, over axum's router.
+//! All routes but `/predict` and those below `/v2`, over axum's router; and what paths are.
 
 pub mod docs;
 pub mod drift;
@@ -7,9 +7,11 @@ pub mod metrics;
 pub mod model;
 
 use crate::{
-    error::{ApiError, Code},
-    openapi,
+    error::{ApiError, Code, ErrorForm},
+    mlflow, openapi, predict,
+    protocol::Protocol,
     state::State,
+    v2,
 };
 use axum::{
     Router,
@@ -30,6 +32,8 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(docs::docs))
+        .route("/ping", get(mlflow::ping).post(mlflow::ping_by_post))
+        .route("/version", get(mlflow::version))
         .fallback(any(not_found))
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
@@ -37,13 +41,62 @@ pub fn router(state: Arc<State>) -> Router {
 
 /// Routes that are asked by machines every few seconds: neither counted nor limited.
 pub fn is_probe(path: &str) -> bool {
-    matches!(path, "/health" | "/livez" | "/readyz" | "/metrics")
+    matches!(
+        path,
+        "/health"
+            | "/livez"
+            | "/readyz"
+            | "/metrics"
+            | "/ping"
+            | "/v2/health/live"
+            | "/v2/health/ready"
+            | "/v2/models/{model}/ready"
+            | "/v2/models/{model}/versions/{version}/ready"
+    )
 }
 
-/// A path for the log: known ones alone, others are the client's text.
+/// Routes that need no API key: what machines probe, and what this is.
+pub fn is_free(path: &str) -> bool {
+    is_probe(path) || is_document(path)
+}
+
+/// Routes that say what this is; the same for everybody and at any time.
+pub fn is_document(path: &str) -> bool {
+    matches!(path, "/docs" | "/openapi.json")
+}
+
+/// The protocol whose predictions a [`known`] path is for.
+pub fn protocol(known: &str) -> Option<Protocol> {
+    match known {
+        predict::PATH => Some(Protocol::Predict),
+        mlflow::PATH => Some(Protocol::Mlflow),
+        "/v2/models/{model}/infer" | "/v2/models/{model}/versions/{version}/infer" => Some(Protocol::V2),
+        _ => None,
+    }
+}
+
+/// How errors at a path are written.
+pub fn error_form(path: &str) -> ErrorForm {
+    match path {
+        path if v2::is_below(path) => ErrorForm::V2,
+        path if mlflow::speaks(path) => ErrorForm::Mlflow,
+        _ => ErrorForm::Own,
+    }
+}
+
+/// The methods of a [`known`] path that the router does not know.
+pub fn allowed_methods(known: &str) -> Option<&'static str> {
+    match protocol(known) {
+        Some(_) => Some("POST"),
+        None => v2::is_below(known).then_some("GET,HEAD"),
+    }
+}
+
+/// A path for the log: known ones alone, and without names in them: others are the client's text.
 pub fn known(path: &str) -> &'static str {
-    const KNOWN: [&str; 9] = [
-        crate::predict::PATH,
+    const KNOWN: [&str; 12] = [
+        predict::PATH,
+        mlflow::PATH,
         "/health",
         "/livez",
         "/readyz",
@@ -52,12 +105,23 @@ pub fn known(path: &str) -> &'static str {
         "/metrics",
         "/openapi.json",
         "/docs",
+        "/ping",
+        "/version",
     ];
-    KNOWN.into_iter().find(|known| *known == path).unwrap_or("other")
+    KNOWN
+        .into_iter()
+        .find(|known| *known == path)
+        .or_else(|| v2::Target::of(path).map(v2::Target::word))
+        .unwrap_or("other")
+}
+
+/// No such path here.
+pub fn no_such_path() -> ApiError {
+    ApiError::new(Code::NotFound, "no such path; /docs lists what there is")
 }
 
 async fn not_found() -> ApiError {
-    ApiError::new(Code::NotFound, "no such path; /docs lists what there is")
+    no_such_path()
 }
 
 async fn method_not_allowed() -> ApiError {
@@ -68,7 +132,7 @@ async fn method_not_allowed() -> ApiError {
 }
 
 /// An answer of one content type.
-fn content(kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+pub(crate) fn content(kind: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     response
         .headers_mut()

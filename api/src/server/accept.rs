@@ -1,23 +1,38 @@
 //! A listening socket: every connection a task, within a bound.
 
-use super::{Stage, connection, stream};
+use super::{Socket, Stage, Tls, connection, stream};
 use crate::{
     App,
     error::{ApiError, Code},
+    exchange::{Exchange, Surface},
+    grpc::Grpc,
 };
 use anyhow::Context;
-use std::{io, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 /// Pause after an accept that failed for want of something (files, memory): the socket stays
 /// readable, and without a pause the loop would spin.
 const PAUSE: Duration = Duration::from_millis(50);
-/// For the sweep of the backlog before the socket is closed.
+/// For the sweep of the backlog before the socket is closed: without anybody coming, and at most.
 const SWEEP: Duration = Duration::from_millis(20);
+const SWEEP_MOST: Duration = Duration::from_millis(200);
+
+/// Connections of a door aside: probes and scrapers are few, and must get in when clients fill the
+/// service's.
+const MOST_ASIDE: usize = 100;
 
 /// Accepts until its stage says otherwise.
 pub struct Door {
@@ -25,6 +40,11 @@ pub struct Door {
     app: App,
     stage: watch::Receiver<Stage>,
     alive: mpsc::Sender<()>,
+    /// What is spoken behind it, where that is not HTTP/1.1.
+    grpc: Option<Grpc>,
+    surface: Surface,
+    tls: Option<Arc<Tls>>,
+    aside: Option<Arc<AtomicUsize>>,
 }
 
 impl Door {
@@ -44,7 +64,37 @@ impl Door {
             app,
             stage,
             alive,
+            grpc: None,
+            surface: Surface::Whole,
+            tls: None,
+            aside: None,
         })
+    }
+
+    /// The same, with gRPC behind it.
+    pub fn speaking(self, grpc: Grpc) -> Self {
+        Door {
+            grpc: Some(grpc),
+            ..self
+        }
+    }
+
+    /// Shows less than everything.
+    pub fn surface(self, surface: Surface) -> Self {
+        Door { surface, ..self }
+    }
+
+    /// Behind TLS.
+    pub fn tls(self, tls: Option<Arc<Tls>>) -> Self {
+        Door { tls, ..self }
+    }
+
+    /// Its connections are not those of clients, and have a bound of their own.
+    pub fn aside(self) -> Self {
+        Door {
+            aside: Some(Arc::default()),
+            ..self
+        }
     }
 
     /// Runs until the stage leaves [`Stage::Open`].
@@ -62,56 +112,120 @@ impl Door {
             tokio::select! {
                 biased;
                 last = &mut closed => break last,
-                accepted = self.listener.accept() => self.admit(accepted.map(|(socket, _)| socket)).await,
+                accepted = self.listener.accept() => self.admit(accepted.map(|(socket, peer)| (socket, peer.ip()))).await,
             }
         };
         if last == Some(Stage::CloseIdle) {
             // Nobody else accepts here: whoever the kernel has let in already is still served.
-            while let Ok(Ok((socket, _))) = timeout(SWEEP, self.listener.accept()).await {
-                self.admit(Ok(socket)).await;
+            let end = Instant::now() + SWEEP_MOST;
+            while let Ok(Ok((socket, peer))) = timeout(SWEEP, self.listener.accept()).await {
+                self.admit(Ok((socket, peer.ip()))).await;
+                if Instant::now() > end {
+                    // Clients that never stop coming would hold the socket open.
+                    break;
+                }
             }
         }
     }
 
-    async fn admit(&self, accepted: io::Result<TcpStream>) {
-        let socket = match accepted {
-            Ok(socket) => socket,
+    async fn admit(&self, accepted: io::Result<(TcpStream, IpAddr)>) {
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(event = "accept", %error, "a connection could not be accepted");
                 return sleep(PAUSE).await;
             }
         };
         let (app, stage, alive) = (self.app.clone(), self.stage.clone(), self.alive.clone());
-        let open = Open::count(app.clone());
-        let most = app.state().config.limits.max_connections;
+        let open = Open::count(app.clone(), self.aside.clone());
+        let limits = &app.state().config.limits;
+        let most = match self.aside {
+            Some(_) => MOST_ASIDE,
+            None => limits.max_connections,
+        };
         if open.before >= most {
             let message = format!("{most} connections are open already, the most that are taken; try again");
+            if self.grpc.is_some() {
+                // HTTP/2 has no words before its handshake.
+                return;
+            }
+            // In the clear also where TLS is expected: a handshake for each would be the wrong way to save.
             // One packet into an empty socket buffer: it either fits at once or is given up.
             let _ = socket.try_write(&stream::raw(&ApiError::new(Code::Overloaded, message)));
             return;
         }
+        if let Some(grpc) = self.grpc.clone() {
+            tokio::spawn(async move {
+                grpc.serve(socket, peer, Stage::reached(stage, Stage::CloseIdle))
+                    .await;
+                drop((open, alive));
+            });
+            return;
+        }
+        // Answers are small and whole: waiting to fill a packet would only add latency.
+        let _ = socket.set_nodelay(true);
+        let exchange = Exchange::new(Some(peer), self.surface);
+        let tls = self.tls.clone().map(|tls| (tls, limits.header_timeout));
         tokio::spawn(async move {
-            connection::serve(socket, app, stage).await;
+            let socket = match tls {
+                None => Some(Socket::Plain(socket)),
+                Some((tls, deadline)) => handshake(&tls, socket, deadline, stage.clone()).await,
+            };
+            if let Some(socket) = socket {
+                connection::serve(socket, exchange, app, stage).await;
+            }
             drop((open, alive));
         });
     }
 }
 
+/// Within the deadline of a request's head, for it is as much of an opening; `None` when nothing came of it.
+async fn handshake(
+    tls: &Tls,
+    socket: TcpStream,
+    deadline: Duration,
+    mut stage: watch::Receiver<Stage>,
+) -> Option<Socket> {
+    let closed = async {
+        let _ = stage.wait_for(|stage| *stage == Stage::CloseIdle).await;
+        sleep(connection::LAST_WORDS).await;
+    };
+    let result = tokio::select! {
+        result = timeout(deadline, tls.accept(socket)) => result.unwrap_or_else(|late| Err(late.into())),
+        () = closed => return None,
+    };
+    if let Err(error) = &result {
+        tracing::debug!(event = "handshake", %error, "no TLS with this client");
+    }
+    result.ok()
+}
+
 /// An open connection, counted while it lives.
 struct Open {
     app: App,
+    aside: Option<Arc<AtomicUsize>>,
     before: usize,
 }
 
 impl Open {
-    fn count(app: App) -> Self {
-        let before = app.state().metrics.connections.fetch_add(1, Relaxed);
-        Open { app, before }
+    fn count(app: App, aside: Option<Arc<AtomicUsize>>) -> Self {
+        let mut open = Open {
+            app,
+            aside,
+            before: 0,
+        };
+        open.before = open.counter().fetch_add(1, Relaxed);
+        open
+    }
+
+    fn counter(&self) -> &AtomicUsize {
+        let clients = &self.app.state().metrics.connections;
+        self.aside.as_deref().unwrap_or(clients)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.app.state().metrics.connections.fetch_sub(1, Relaxed);
+        self.counter().fetch_sub(1, Relaxed);
     }
 }

@@ -1,7 +1,7 @@
 //! One connection: hyper's HTTP/1.1 over it, and a watchdog over both.
 
 use super::{
-    MAX_HEADERS, Stage,
+    MAX_HEADERS, Socket, Stage,
     stream::{self, Stream},
 };
 use crate::{
@@ -22,19 +22,16 @@ use std::{
 };
 use tokio::{
     io::AsyncWriteExt,
-    net::TcpStream,
     sync::watch,
     time::{Instant, Sleep, sleep, timeout},
 };
 
 /// How long a request gets to turn its time-out into an answer, and that answer to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves one connection until either side ends it.
-pub async fn serve(socket: TcpStream, app: App, mut stage: watch::Receiver<Stage>) {
-    // Answers are small and whole: waiting to fill a packet would only add latency.
-    let _ = socket.set_nodelay(true);
-    let exchange = Arc::new(Exchange::default());
+pub async fn serve(socket: Socket, exchange: Exchange, app: App, mut stage: watch::Receiver<Stage>) {
+    let exchange = Arc::new(exchange);
     let limits = app.state().config.limits.clone();
     let stream = Stream::new(socket, Arc::clone(&exchange), limits.max_header_bytes);
     let service = service_fn(|request| {

@@ -13,21 +13,37 @@ pub struct Sockets {
     pub shared: bool,
     /// For the engine's probes alone.
     pub probe: Option<TcpListener>,
+    /// For gRPC, where it is wanted; never handed over.
+    pub grpc: Option<TcpListener>,
+    /// For probes and metrics alone.
+    pub admin: Option<TcpListener>,
 }
 
 impl Sockets {
-    /// Takes the sockets of `LISTEN_FDS` (named by `LISTEN_FDNAMES`: `http`, `probe`; without names
-    /// the first is `http`), or binds `address` where there are none.
+    /// Takes the sockets of `LISTEN_FDS` (named by `LISTEN_FDNAMES`: `http`, `probe`, `admin`; without
+    /// names the first is `http`), or binds `address` where there are none; `admin` too, where it is given.
+    /// `grpc` is always bound by ourselves.
     ///
     /// # Errors
-    /// When a handed socket is not one, or the address cannot be bound.
-    pub fn open(address: &str) -> anyhow::Result<Sockets> {
+    /// When a handed socket is not one, or an address cannot be bound.
+    pub fn open(address: &str, grpc: Option<&str>, admin: Option<&str>) -> anyhow::Result<Sockets> {
+        let bind_grpc = || {
+            grpc.map(|address| bind(address, "--grpc-listen, GRPC_LISTEN_ADDRESS"))
+                .transpose()
+        };
+        let bind_admin = || {
+            admin
+                .map(|admin| bind(admin, "--admin-listen, ADMIN_LISTEN_ADDRESS"))
+                .transpose()
+        };
         let mut handed = ListenFd::from_env();
         if handed.len() == 0 {
             return Ok(Sockets {
-                service: bind(address)?,
+                service: bind(address, "--listen, LISTEN_ADDRESS")?,
                 shared: false,
                 probe: None,
+                grpc: bind_grpc()?,
+                admin: bind_admin()?,
             });
         }
         let names = env::var("LISTEN_FDNAMES").unwrap_or_else(|_| "http:probe".to_owned());
@@ -51,12 +67,16 @@ impl Sockets {
             service,
             shared: true,
             probe: take("probe")?,
+            grpc: bind_grpc()?,
+            admin: match take("admin")? {
+                Some(handed) => Some(handed),
+                None => bind_admin()?,
+            },
         })
     }
 }
 
-fn bind(address: &str) -> anyhow::Result<TcpListener> {
+fn bind(address: &str, told_by: &str) -> anyhow::Result<TcpListener> {
     // std sets SO_REUSEADDR: a restart does not wait for the old connections' TIME_WAIT.
-    TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {address} (--listen, LISTEN_ADDRESS)"))
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address} ({told_by})"))
 }

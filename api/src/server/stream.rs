@@ -2,9 +2,11 @@
 //! refusals (malformed or oversized heads, which never reach a handler) the JSON body that every
 //! error of this API has.
 
+use super::Socket;
 use crate::{
-    error::{ApiError, Code},
+    error::{ApiError, Code, ErrorForm},
     exchange::Exchange,
+    guard::headers,
     request_id::{self, RequestIds},
 };
 use std::{
@@ -13,15 +15,12 @@ use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connection's socket.
 #[derive(Debug)]
 pub struct Stream {
-    socket: TcpStream,
+    socket: Socket,
     exchange: Arc<Exchange>,
     max_header_bytes: usize,
     /// Our refusal in the place of hyper's, and how much of it was written.
@@ -30,7 +29,7 @@ pub struct Stream {
 
 impl Stream {
     /// Wraps a socket.
-    pub fn new(socket: TcpStream, exchange: Arc<Exchange>, max_header_bytes: usize) -> Self {
+    pub fn new(socket: Socket, exchange: Arc<Exchange>, max_header_bytes: usize) -> Self {
         Stream {
             socket,
             exchange,
@@ -77,16 +76,15 @@ impl Stream {
 pub fn raw(error: &ApiError) -> Vec<u8> {
     let id = RequestIds::default().fresh();
     let id = request_id::text(&id);
-    let body = error.body(id);
+    let body = error.body(ErrorForm::Own, id);
     let status = error.code.status();
-    let retry = if status.as_u16() == 503 {
-        "retry-after: 1\r\n"
-    } else {
-        ""
-    };
+    let retry = error
+        .retry_after_s
+        .map_or_else(String::new, |seconds| format!("retry-after: {seconds}\r\n"));
+    let guard = headers::TEXT;
     let reason = status.canonical_reason().unwrap_or_default();
     let mut answer = format!(
-        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{retry}x-request-id: {id}\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 {} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{retry}{guard}x-request-id: {id}\r\nconnection: close\r\n\r\n",
         status.as_u16(),
         body.len(),
     )

@@ -6,11 +6,21 @@ use std::{
     time::Duration,
 };
 
+/// Security headers.
+pub const EVERY_ANSWER: [&str; 4] = [
+    "x-content-type-options",
+    "referrer-policy",
+    "x-frame-options",
+    "cache-control",
+];
+
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
+    pub bytes: Vec<u8>,
+    /// The same as text; empty where it is none.
     pub body: String,
 }
 
@@ -26,12 +36,11 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// For snapshots: everything but the date.
+    /// For snapshots: everything but the date, and but what every answer has (see `guard_headers`).
     pub fn text(&self) -> String {
-        let headers = self
-            .headers
-            .iter()
-            .filter(|(name, _)| name != "date" && name != "content-length");
+        let headers = self.headers.iter().filter(|(name, _)| {
+            !["date", "content-length"].contains(&name.as_str()) && !EVERY_ANSWER.contains(&name.as_str())
+        });
         let headers: String = headers
             .map(|(name, value)| format!("{name}: {value}\n"))
             .collect();
@@ -56,6 +65,15 @@ impl Client {
 
     /// Reads one answer; `None` when the connection ended before a byte came.
     pub fn read(&mut self) -> Option<Answer> {
+        self.read_answer(None)
+    }
+
+    /// The same of an answer that has no body and does not say how long it is.
+    pub fn read_without_body(&mut self) -> Option<Answer> {
+        self.read_answer(Some(0))
+    }
+
+    fn read_answer(&mut self, length: Option<usize>) -> Option<Answer> {
         let mut bytes = Vec::new();
         let mut piece = [0; 4096];
         loop {
@@ -71,20 +89,23 @@ impl Client {
                 let mut answer = Answer {
                     status: head.code.unwrap(),
                     headers,
+                    bytes: Vec::new(),
                     body: String::new(),
                 };
-                let length: usize = answer
-                    .header("content-length")
-                    .expect("every answer has a length")
-                    .parse()
-                    .unwrap();
+                let stated = || {
+                    answer
+                        .header("content-length")
+                        .expect("every answer has a length")
+                };
+                let length = length.unwrap_or_else(|| stated().parse().unwrap());
                 while bytes.len() < begin + length {
                     let read = self.0.read(&mut piece).unwrap();
                     assert!(read > 0, "the body ends early: {answer:?}");
                     bytes.extend_from_slice(&piece[..read]);
                 }
                 assert_eq!(bytes.len(), begin + length, "more than one answer");
-                answer.body = text(&bytes[begin..]);
+                answer.bytes = bytes[begin..].to_vec();
+                answer.body = String::from_utf8(bytes[begin..].to_vec()).unwrap_or_default();
                 return Some(answer);
             }
             match self.0.read(&mut piece).unwrap() {

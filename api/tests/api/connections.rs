@@ -228,7 +228,7 @@ fn a_client_that_hangs_up_is_counted_and_harms_nobody() {
     eventually("all are noticed", || {
         let text = client.get("/metrics").body;
         let count = |code: &str| -> u64 {
-            let line = format!("prediction_errors_total{{code=\"{code}\"}} ");
+            let line = format!("prediction_errors_total{{protocol=\"predict\",code=\"{code}\"}} ");
             text.lines()
                 .find_map(|l| l.strip_prefix(line.as_str()))
                 .unwrap()

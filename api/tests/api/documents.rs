@@ -50,26 +50,30 @@ fn references(value: &Value) -> Vec<&str> {
 
 #[test]
 fn every_documented_path_answers() {
-    let directory = fixture::directory();
-    let server = Server::start(directory.path(), &[]);
+    let directory = fixture::directory_with(|manifest| manifest.model_version = Some(1));
+    let server = Server::start(directory.path(), &["--name", "iris"]);
     let mut client = server.client();
     let document = client.get("/openapi.json").json();
     for (path, operations) in document["paths"].as_object().unwrap() {
+        // The examples are for a model that has this name and version.
+        let path = &path.replace("{model}", "iris").replace("{version}", "1");
         for (method, operation) in operations.as_object().unwrap() {
-            let answer = if method == "post" {
-                let examples = operation["requestBody"]["content"]["application/json"]["examples"]
-                    .as_object()
-                    .unwrap();
-                let bodies: Vec<_> = examples
-                    .values()
-                    .map(|example| client.predict(&example["value"].to_string()))
-                    .collect();
-                bodies
-                    .into_iter()
-                    .find(|answer| answer.status != 200)
-                    .unwrap_or_else(|| client.predict(r#"{"features":[1,2,3,4]}"#))
-            } else {
-                client.get(path)
+            let answer = match method.as_str() {
+                "post" if operation["requestBody"].is_null() => client.send("POST", path, "", b""),
+                "post" => examples(&operation["requestBody"]["content"])
+                    .map(|(kind, body)| {
+                        let answer = client.send(
+                            "POST",
+                            path,
+                            &format!("content-type: {kind}\r\n"),
+                            body.as_bytes(),
+                        );
+                        assert_eq!(answer.status, 200, "{path}: {body}: {answer:?}");
+                        answer
+                    })
+                    .collect::<Vec<_>>()
+                    .swap_remove(0),
+                _ => client.get(path),
             };
             assert_eq!(answer.status, 200, "{method} {path}");
             let success = &operation["responses"]["200"]["content"];
@@ -84,6 +88,22 @@ fn every_documented_path_answers() {
             }
         }
     }
+}
+
+/// Media type and body of every example.
+fn examples(content: &Value) -> impl Iterator<Item = (String, String)> {
+    content.as_object().unwrap().iter().flat_map(|(kind, content)| {
+        let named = content["examples"].as_object().into_iter().flatten();
+        let bodies = named
+            .map(|(_, example)| &example["value"])
+            .chain(content.get("example"));
+        bodies.map(|body| {
+            (
+                kind.clone(),
+                body.as_str().map_or_else(|| body.to_string(), str::to_owned),
+            )
+        })
+    })
 }
 
 /// All that is required is there, and nothing that is not documented.

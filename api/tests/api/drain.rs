@@ -34,6 +34,8 @@ fn handover_between_two_that_share_a_socket_loses_nothing() {
             service: shared.try_clone().unwrap(),
             shared: true,
             probe: Some(probe),
+            grpc: None,
+            admin: None,
         },
         new_directory.path(),
         &flags,

@@ -54,7 +54,7 @@ fn counts_predictions_and_errors() {
     let server = Server::start(directory.path(), &[]);
     let mut client = server.client();
     let before = parse(&client.get("/metrics").body);
-    assert_eq!(before["prediction_requests_total"], 0.0);
+    assert_eq!(before["prediction_requests_total{protocol=\"predict\"}"], 0.0);
     assert_eq!(before["prediction_latency_avg_ms"], 0.0);
     client.predict(r#"{"features":[5.1,3.5,1.4,0.2]}"#);
     client.predict(r#"{"instances":[[5.1,3.5,1.4,0.2],[5.1,3.5,1.4,0.2]]}"#);
@@ -70,9 +70,10 @@ fn counts_predictions_and_errors() {
         Some("text/plain; version=0.0.4; charset=utf-8")
     );
     let after = parse(&answer.body);
-    assert_eq!(after["prediction_requests_total"], 6.0);
+    assert_eq!(after["prediction_requests_total{protocol=\"predict\"}"], 6.0);
     assert_eq!(after["prediction_rows_total"], 3.0);
-    let errors = |code: &str| after[&format!("prediction_errors_total{{code=\"{code}\"}}")];
+    let errors =
+        |code: &str| after[&format!("prediction_errors_total{{protocol=\"predict\",code=\"{code}\"}}")];
     assert_eq!(
         (
             errors("feature_count"),
@@ -82,12 +83,18 @@ fn counts_predictions_and_errors() {
         ),
         (1.0, 2.0, 1.0, 0.0)
     );
-    assert_eq!(after["prediction_latency_seconds_count"], 6.0);
-    assert_eq!(after["prediction_latency_seconds_bucket{le=\"+Inf\"}"], 6.0);
-    let sum = after["prediction_latency_seconds_sum"];
+    assert_eq!(
+        after["prediction_latency_seconds_count{protocol=\"predict\"}"],
+        6.0
+    );
+    assert_eq!(
+        after["prediction_latency_seconds_bucket{protocol=\"predict\",le=\"+Inf\"}"],
+        6.0
+    );
+    let sum = after["prediction_latency_seconds_sum{protocol=\"predict\"}"];
     assert!(sum > 0.0 && (after["prediction_latency_avg_ms"] - sum / 6.0 * 1e3).abs() < 1e-9);
     let bound = |key: &str| {
-        key.strip_prefix("prediction_latency_seconds_bucket{le=\"")
+        key.strip_prefix("prediction_latency_seconds_bucket{protocol=\"predict\",le=\"")
             .map(|rest| {
                 rest.trim_end_matches("\"}")
                     .replace("+Inf", "inf")
@@ -118,6 +125,35 @@ fn counts_predictions_and_errors() {
 }
 
 #[test]
+fn predictions_are_counted_by_protocol() {
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &[]);
+    let mut client = server.client();
+    let json = "content-type: application/json\r\n";
+    let path = "/v2/models/iris-model/infer";
+    let rows =
+        br#"{"inputs":[{"name":"features","datatype":"FP32","shape":[2,4],"data":[1,2,3,4,5,6,7,8]}]}"#;
+    assert_eq!(client.send("POST", path, json, rows).status, 200);
+    assert_eq!(client.send("POST", path, json, b"{}").status, 400);
+    assert_eq!(client.send("GET", path, json, b"").status, 405);
+    // These are no predictions.
+    assert_eq!(client.get("/v2/models/iris-model").status, 200);
+    assert_eq!(client.get("/v2/health/ready").status, 200);
+    client.predict(r#"{"features":[5.1,3.5,1.4,0.2]}"#);
+    let after = parse(&client.get("/metrics").body);
+    let requests = |protocol: &str| after[&format!("prediction_requests_total{{protocol=\"{protocol}\"}}")];
+    assert_eq!((requests("v2"), requests("predict")), (3.0, 1.0));
+    assert_eq!((requests("grpc"), requests("mlflow")), (0.0, 0.0));
+    let errors = |code: &str| after[&format!("prediction_errors_total{{protocol=\"v2\",code=\"{code}\"}}")];
+    assert_eq!(
+        (errors("invalid_request"), errors("method_not_allowed")),
+        (1.0, 1.0)
+    );
+    assert_eq!(after["prediction_rows_total"], 3.0);
+    assert_eq!(client.get("/health").json()["requests_served"], 5);
+}
+
+#[test]
 fn names_and_texts_are_fixed() {
     let directory = fixture::directory();
     let server = Server::start(directory.path(), &["--name", "quote\"back\\slash"]);
@@ -126,7 +162,8 @@ fn names_and_texts_are_fixed() {
     let fixed: Vec<&str> = text
         .lines()
         .map(|line| {
-            if line.starts_with("process_") || line.starts_with("open_connections ") {
+            let varies = ["process_", "open_connections ", "request_queueing_delay_seconds "];
+            if varies.iter().any(|start| line.starts_with(start)) {
                 line.split(' ').next().unwrap()
             } else {
                 line

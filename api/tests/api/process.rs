@@ -16,12 +16,28 @@ use std::{
 use traffic::{Load, Target};
 
 /// A child that does not outlive its test, and its stdout.
-struct Process(Child, File);
+pub struct Process(Child, File);
 
 impl Process {
     fn spawn(command: &mut Command) -> Process {
         let log = tempfile::tempfile().unwrap();
         Process(command.stdout(log.try_clone().unwrap()).spawn().unwrap(), log)
+    }
+
+    /// The binary on an address of its own, once it is ready.
+    pub fn listening(model: &Path, address: SocketAddr, variables: &[(&str, &str)]) -> Process {
+        let mut command = command(model);
+        command.envs(variables.iter().copied());
+        let process = Process::spawn(command.args(["--listen", &address.to_string()]));
+        eventually("it answers", || {
+            std::net::TcpStream::connect(address).is_ok()
+                && Client::connect(address).get("/readyz").status == 200
+        });
+        process
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     fn terminate(&self) {
@@ -215,6 +231,20 @@ fn what_cannot_start_says_why() {
             "cannot listen on {address} (--listen, LISTEN_ADDRESS): Address already in use (os error 98)"
         )
     );
+    let taken = output(command(directory.path()).args([
+        "--listen",
+        "127.0.0.1:0",
+        "--grpc-listen",
+        &address.to_string(),
+    ]));
+    assert_eq!(taken.status.code(), Some(1));
+    let last = lines(&String::from_utf8(taken.stdout).unwrap()).pop().unwrap();
+    assert_eq!(
+        last["error"],
+        format!(
+            "cannot listen on {address} (--grpc-listen, GRPC_LISTEN_ADDRESS): Address already in use (os error 98)"
+        )
+    );
     let unnamed = output(
         command(directory.path())
             .env("LISTEN_FDS", "1")
@@ -247,12 +277,87 @@ fn alone_it_binds_its_address() {
     let directory = fixture::directory();
     let (free, address) = listener();
     drop(free);
-    let process = Process::spawn(command(directory.path()).args(["--listen", &address.to_string()]));
-    eventually("it answers", || {
-        std::net::TcpStream::connect(address).is_ok() && Client::connect(address).get("/readyz").status == 200
+    let (free, grpc_address) = listener();
+    drop(free);
+    let grpc = grpc_address.to_string();
+    let variables = [("GRPC_LISTEN_ADDRESS", grpc.as_str()), ("LOG_REQUESTS", "all")];
+    let process = Process::listening(directory.path(), address, &variables);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut client = crate::grpc::client(grpc_address).await;
+        let row = [5.125, 3.5, 1.4, 0.2];
+        client.model_infer(crate::grpc::typed(&row)).await.unwrap();
+        let mut wrong = crate::grpc::typed(&row);
+        wrong.inputs[0].name = "secret".to_owned();
+        client.model_infer(wrong).await.unwrap_err();
     });
+    drop(runtime);
     process.terminate();
     let begun = std::time::Instant::now();
-    assert_eq!(process.finish().0, Some(0));
+    let (code, log) = process.finish();
+    assert_eq!(code, Some(0));
     assert!(begun.elapsed() < Duration::from_secs(5));
+    let calls: Vec<_> = log
+        .iter()
+        .filter(|line| line["endpoint"] == "/inference.GRPCInferenceService/ModelInfer")
+        .map(|line| (line["status"].as_u64(), line["code"].as_str()))
+        .collect();
+    assert_eq!(calls, [(Some(200), None), (Some(400), Some("unknown_tensor"))]);
+    let text = format!("{log:?}");
+    assert!(!text.contains("secret") && !text.contains("5.125"), "{text}");
+}
+
+#[test]
+fn keys_are_named_in_the_log_and_never_shown() {
+    let directory = fixture::directory();
+    let (free, address) = listener();
+    drop(free);
+    let file = directory.path().join("keys");
+    std::fs::write(&file, "grace=quite-hidden\n").unwrap();
+    let variables = [
+        ("API_KEYS", "ada=very-hidden"),
+        ("API_KEYS_FILE", file.to_str().unwrap()),
+        ("LOG_REQUESTS", "all"),
+        ("LOG_LEVEL", "debug"),
+    ];
+    let process = Process::listening(directory.path(), address, &variables);
+    let mut client = Client::connect(address);
+    for (key, status) in [("very-hidden", 404), ("quite-hidden", 404), ("guess-hidden", 401)] {
+        let answer = client.send("GET", "/hidden", &format!("x-api-key: {key}\r\n"), b"");
+        assert_eq!(answer.status, status);
+    }
+    std::fs::write(&file, "grace=also-hidden\nbroken hidden\n").unwrap();
+    std::thread::sleep(Duration::from_millis(2500));
+    drop(client);
+    process.terminate();
+    let (_, log) = process.finish();
+    let keys: Vec<_> = log
+        .iter()
+        .filter(|line| line["endpoint"] == "other")
+        .map(|line| &line["key"])
+        .collect();
+    assert_eq!(
+        keys,
+        ["ada", "grace"]
+            .map(Value::from)
+            .iter()
+            .chain([&Value::Null])
+            .collect::<Vec<_>>()
+    );
+    let text = format!("{log:?}");
+    assert!(!text.contains("hidden"), "{text}");
+    let reloads: Vec<_> = log.iter().filter(|line| line["event"] == "reload").collect();
+    assert_eq!(reloads.len(), 1, "said once: {reloads:?}");
+    let error = reloads[0]["error"].as_str().unwrap();
+    assert!(
+        error.contains("line 2") && error.contains("API_KEYS_FILE"),
+        "{error}"
+    );
+    let help = output(
+        Command::new(env!("CARGO_BIN_EXE_inference-api"))
+            .env_clear()
+            .env("API_KEYS", "ada=very-hidden")
+            .arg("--help"),
+    );
+    assert!(!String::from_utf8(help.stdout).unwrap().contains("hidden"));
 }

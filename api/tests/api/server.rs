@@ -29,6 +29,8 @@ impl Server {
             service,
             shared,
             probe: None,
+            grpc: None,
+            admin: None,
         };
         Server::start_with(sockets, model, flags)
     }

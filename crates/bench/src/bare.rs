@@ -32,6 +32,48 @@ async fn predict(Json(row): Json<Row>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], BODY)
 }
 
+/// As long as the API's answer to one row in the words of V2.
+const V2_BODY: &str = r#"{"model_name":"iris-model","model_version":"f1d2d2f924e9","outputs":[{"name":"label","datatype":"INT64","shape":[1],"data":[0]},{"name":"probabilities","datatype":"FP32","shape":[1,3],"data":[1.0,0.0,0.0]}]}"#;
+
+#[derive(Deserialize)]
+struct V2 {
+    inputs: Vec<V2Tensor>,
+}
+
+#[derive(Deserialize)]
+struct V2Tensor {
+    name: String,
+    datatype: String,
+    shape: Vec<i64>,
+    data: Vec<f64>,
+}
+
+async fn v2(Json(request): Json<V2>) -> impl IntoResponse {
+    for tensor in request.inputs {
+        std::hint::black_box((tensor.name, tensor.datatype, tensor.shape, tensor.data));
+    }
+    ([(CONTENT_TYPE, "application/json")], V2_BODY)
+}
+
+/// As long as the API's answer to one row in the words of MLflow.
+const MLFLOW_BODY: &str = r#"{"predictions":[0]}"#;
+
+#[derive(Deserialize)]
+struct Mlflow {
+    dataframe_split: Split,
+}
+
+#[derive(Deserialize)]
+struct Split {
+    columns: Vec<String>,
+    data: Vec<Vec<f64>>,
+}
+
+async fn mlflow(Json(request): Json<Mlflow>) -> impl IntoResponse {
+    std::hint::black_box((request.dataframe_split.columns, request.dataframe_split.data));
+    ([(CONTENT_TYPE, "application/json")], MLFLOW_BODY)
+}
+
 /// Serves until it is killed.
 pub fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -47,7 +89,10 @@ pub fn run(options: &Options) -> Result<()> {
             // An error only costs time, and the measurement shows it.
             let _ = stream.set_nodelay(true);
         });
-        let router = Router::new().route("/predict", post(predict));
+        let router = Router::new()
+            .route("/predict", post(predict))
+            .route("/v2/models/iris-model/infer", post(v2))
+            .route("/invocations", post(mlflow));
         axum::serve(listener, router).await.context("serve")
     })
 }

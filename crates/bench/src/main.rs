@@ -8,6 +8,7 @@ mod onnx_plans;
 mod oracle;
 mod paths;
 mod report;
+mod rows;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +39,8 @@ enum What {
     Forest(forest::Options),
     /// Plans of exported models beside onnxruntime
     Onnx(onnx_plans::Options),
+    /// Large requests, beside MLServer
+    Rows(rows::Options),
     /// The inference API beside a bare server that answers a fixed body
     Serve(serve::Options),
     /// The server that `serve` compares with
@@ -50,6 +53,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Report> {
         What::Drift(options) => drift::run(options, arguments.quick),
         What::Forest(options) => forest::run(options, arguments.quick),
         What::Onnx(options) => onnx_plans::run(options, arguments.quick),
+        What::Rows(options) => rows::run(options, arguments.quick),
         What::Serve(options) => serve::run(options, arguments.quick),
         What::Bare(options) => bare::run(options).map(|()| Report::new("bare server")),
     }

@@ -36,3 +36,10 @@ pub fn oracle_python() -> Result<PathBuf> {
     let found = named.or_else(|| in_repository("target/tools/oracle/bin/python"));
     found.context("no oracle environment to compare with: run `cargo xtask bench`, which makes it")
 }
+
+/// The pinned Python environment with MLServer in it.
+pub fn mlserver_python() -> Result<PathBuf> {
+    let named = std::env::var_os("DRIFTLESS_MLSERVER_PYTHON").map(PathBuf::from);
+    let found = named.or_else(|| in_repository("target/tools/mlserver/bin/python"));
+    found.context("no environment of MLServer to compare with: run `cargo xtask bench rows`, which makes it")
+}

@@ -24,7 +24,8 @@ pub enum Task {
 pub struct Feature {
     /// Column name in the training data.
     pub name: String,
-    /// Always `float64` today: the type of the value as sent; the model itself computes in float32.
+    /// The type of the value as sent: `float64` in manifests, also where the model itself computes in
+    /// float32; of a plain ONNX file `float64`, `int64`, `int32`, `bool` or `string`.
     pub dtype: String,
     /// Smallest value seen in training.
     pub min: f64,

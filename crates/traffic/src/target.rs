@@ -9,8 +9,14 @@ pub struct Target {
     pub address: SocketAddr,
     /// Path and query.
     pub path: String,
-    /// JSON bodies of POST requests, sent in a cycle; none means GET.
-    pub bodies: Vec<String>,
+    /// Bodies of POST requests, sent in a cycle; none means GET.
+    pub bodies: Vec<Vec<u8>>,
+    /// Headers of POST requests besides `host` and `content-length`.
+    pub headers: Vec<(String, String)>,
+}
+
+fn json() -> Vec<(String, String)> {
+    vec![("content-type".to_owned(), "application/json".to_owned())]
 }
 
 impl Target {
@@ -20,25 +26,36 @@ impl Target {
             address,
             path: path.into(),
             bodies: Vec::new(),
+            headers: Vec::new(),
         }
     }
 
-    /// POST requests with one body.
+    /// POST requests with one JSON body.
     pub fn post(address: SocketAddr, path: impl Into<String>, body: impl Into<String>) -> Self {
         Self {
             address,
             path: path.into(),
-            bodies: vec![body.into()],
+            bodies: vec![body.into().into_bytes()],
+            headers: json(),
         }
     }
 
-    /// POST requests with these bodies in a cycle.
+    /// POST requests with these JSON bodies in a cycle.
     pub fn cycle(address: SocketAddr, path: impl Into<String>, bodies: Vec<String>) -> Self {
         Self {
             address,
             path: path.into(),
-            bodies,
+            bodies: bodies.into_iter().map(String::into_bytes).collect(),
+            headers: json(),
         }
+    }
+
+    /// The same with one header more, or with another value of one that is there.
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers
+            .retain(|(there, _)| !there.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.into()));
+        self
     }
 
     /// The requests as bytes, head and body in one, so that each is one write.
@@ -47,15 +64,20 @@ impl Target {
             address,
             path,
             bodies,
+            headers,
         } = self;
         if bodies.is_empty() {
             return vec![format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").into_bytes()];
         }
-        let request = |body: &String| {
-            let length = body.len();
-            let head =
-                format!("POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n");
-            format!("{head}content-length: {length}\r\n\r\n{body}").into_bytes()
+        let request = |body: &Vec<u8>| {
+            let mut request = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\n");
+            for (name, value) in headers {
+                request.push_str(&format!("{name}: {value}\r\n"));
+            }
+            request.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+            let mut request = request.into_bytes();
+            request.extend_from_slice(body);
+            request
         };
         bodies.iter().map(request).collect()
     }

@@ -6,13 +6,15 @@ use crate::{
     exec::{Cmd, Show},
     failure::{Failure, Id, Outcome},
     flags::PassFlags,
+    step::{Deadline, Probe},
+    venv,
 };
 use std::time::Duration;
 
 /// Arguments go to the benchmark program; it says which there are.
 ///
 /// # Errors
-/// `build-failed`, or `check-failed` when a bar is missed.
+/// `build-failed`, those of [`venv::Venv::install`], or `check-failed` when a bar is missed.
 pub fn command(ctx: &Ctx, flags: &PassFlags) -> Outcome<()> {
     let hours = Duration::from_secs(2 * 3600);
     ctx.must(
@@ -20,6 +22,11 @@ pub fn command(ctx: &Ctx, flags: &PassFlags) -> Outcome<()> {
         "compile the benchmarks",
         &cargo::release_build(ctx, &[]).deadline(hours),
     )?;
+    if flags.rest.first().is_some_and(|what| what == "rows") {
+        if let Probe::Needed(_) = venv::MLSERVER.probe(ctx)? {
+            venv::MLSERVER.install(ctx, Deadline::after(Duration::from_secs(900)))?;
+        }
+    }
     let mut bench = Cmd::changes(ctx.binary("bench").display().to_string())
         .args(&flags.rest)
         .dir(&ctx.root)
@@ -28,6 +35,10 @@ pub fn command(ctx: &Ctx, flags: &PassFlags) -> Outcome<()> {
     let oracle = ctx.venv("oracle").join("bin/python");
     if oracle.is_file() {
         bench = bench.env("DRIFTLESS_ORACLE_PYTHON", oracle.display().to_string());
+    }
+    let mlserver = ctx.venv(venv::MLSERVER.name).join("bin/python");
+    if mlserver.is_file() {
+        bench = bench.env("DRIFTLESS_MLSERVER_PYTHON", mlserver.display().to_string());
     }
     if ctx.json {
         bench = bench.args(["--json"]);

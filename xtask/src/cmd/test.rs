@@ -58,6 +58,7 @@ pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
     });
     check("tools", &|| environment(ctx, &venv::MLFLOW));
     check("oracle", &|| environment(ctx, &venv::ORACLE));
+    check("clients", &|| environment(ctx, &venv::CLIENTS));
     check("actionlint", &|| actionlint::build(ctx).and_then(Checked::note));
     let lint = [
         "clippy",
@@ -185,6 +186,7 @@ fn cargo_must(ctx: &Ctx, args: &[&str], env: &[(&str, &str)]) -> Outcome<Checked
 /// All tests of the workspace. Tests say themselves what they could not run.
 fn tests(ctx: &Ctx) -> Outcome<Checked> {
     let oracle = ctx.venv("oracle").join("bin/python");
+    let clients = ctx.venv("clients").join("bin/python");
     let args = [
         "test",
         "--workspace",
@@ -196,9 +198,11 @@ fn tests(ctx: &Ctx) -> Outcome<Checked> {
     let mut cmd = cargo::cargo(ctx)
         .args(args)
         .deadline(CARGO_DEADLINE)
-        .env("DRIFTLESS_ORACLE_PYTHON", oracle.display().to_string());
-    // Without the environment (its own check has failed then) tests say what they leave out.
-    if matches!(venv::ORACLE.probe(ctx)?, Probe::Done(_)) {
+        .env("DRIFTLESS_ORACLE_PYTHON", oracle.display().to_string())
+        .env("DRIFTLESS_CLIENTS_PYTHON", clients.display().to_string());
+    // Without the environments (their own checks have failed then) tests say what they leave out.
+    let made = |venv: &venv::Venv| Ok::<_, Failure>(matches!(venv.probe(ctx)?, Probe::Done(_)));
+    if made(&venv::ORACLE)? && made(&venv::CLIENTS)? {
         cmd = cmd.env("DRIFTLESS_STRICT", "1");
     }
     ctx.report.loud(true);

@@ -12,6 +12,7 @@ fn read(body: &[u8], features: usize, max_instances: usize) -> Result<(Shape, Ve
     let schema = Schema {
         names: &names,
         max_instances,
+        float32: true,
     };
     Rows::with(|rows| {
         parse(body, schema, rows).map(|shape| (shape, rows.values.clone(), rows.inputs.clone()))

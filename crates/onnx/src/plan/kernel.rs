@@ -166,5 +166,10 @@ pub(crate) trait Kernel: Debug + Send + Sync {
         None
     }
 
+    /// What the values of the first output can be, in the order of the scores.
+    fn labels(&self) -> Option<&Classes> {
+        None
+    }
+
     fn run(&self, call: &mut Call<'_>, out: &mut [Tensor]) -> Result<(), Fault>;
 }

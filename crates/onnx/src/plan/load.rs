@@ -6,8 +6,8 @@ use super::fault::Fault;
 use super::kernel::{Budget, Build, Inputs, Kernel, Place};
 use super::ops::{self, Operator};
 use super::ports::{element, limit, needed, opsets, port, tensor_type, value, zeros};
-use super::value::{Element, Tensor, View};
-use super::{Limits, Plan, Port, Step, consts, run, wire};
+use super::value::{Element, Tensor, Values, View};
+use super::{Classes, Limits, Plan, Port, Step, consts, run, wire};
 use crate::proto::{ModelProto, NodeProto, ValueInfoProto};
 use prost::Message;
 use prost::bytes::Bytes;
@@ -15,6 +15,8 @@ use std::collections::HashMap;
 
 /// Rows of the two rehearsals: a size that is 2 in one and 5 in the other follows the rows.
 const REHEARSALS: [usize; 2] = [2, 5];
+/// Operators between a classifier and its output that are looked through.
+const PASSED_ON: usize = 16;
 
 pub(super) fn plan(bytes: &[u8], limits: &Limits) -> Result<Plan, PlanError> {
     if bytes.len() > limits.bytes {
@@ -294,6 +296,7 @@ impl<'l> Loading<'l> {
                     .map(|(before, after)| (before == after).then_some(*after))
                     .collect(),
                 classes: self.classes(*place),
+                labels: self.labels(*place),
             });
         }
         Ok(Plan {
@@ -329,10 +332,41 @@ impl<'l> Loading<'l> {
         }
     }
 
-    fn classes(&self, place: Place) -> Option<super::Classes> {
+    fn classes(&self, place: Place) -> Option<Classes> {
         let Place::Slot(slot) = place else { return None };
         let step = self.steps.iter().find(|step| step.first == slot)?;
         step.kernel.classes().cloned()
+    }
+
+    /// Follows an output back to where its labels are named: a classifier, or the list of classes
+    /// that skl2onnx picks from.
+    fn labels(&self, place: Place) -> Option<Classes> {
+        let strings = |place| match place {
+            Place::Slot(slot) => matches!(self.slots[slot].view().values, Values::Str(_)),
+            _ => false,
+        };
+        let mut at = place;
+        for _ in 0..PASSED_ON {
+            let Place::Slot(slot) = at else { return None };
+            let step = self.steps.binary_search_by_key(&slot, |step| step.first).ok()?;
+            let step = &self.steps[step];
+            let labels = match (step.operator.as_str(), (*step.inputs.first()?)?) {
+                ("Cast" | "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten", from) => {
+                    at = from;
+                    continue;
+                }
+                ("ArrayFeatureExtractor", Place::Const(list)) => match self.consts[list].view().values {
+                    Values::I64(values) => Classes::Ints(values.to_vec()),
+                    Values::Str(values) => Classes::Strings(values.clone()),
+                    _ => return None,
+                },
+                _ => step.kernel.labels()?.clone(),
+            };
+            // A cast on the way makes other labels of them.
+            let same = strings(place) == matches!(labels, Classes::Strings(_));
+            return same.then_some(labels);
+        }
+        None
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Port {
     pub shape: Vec<Option<usize>>,
     /// The columns' classes, where the graph says them (`ZipMap`).
     pub classes: Option<Classes>,
+    /// What its values can be, in the order of the scores, where they are a classifier's labels.
+    pub labels: Option<Classes>,
 }
 
 #[derive(Debug)]

@@ -120,6 +120,7 @@ pub(super) fn port(input: &ValueInfoProto) -> Result<Port, PlanError> {
         element,
         shape,
         classes: None,
+        labels: None,
     })
 }
 

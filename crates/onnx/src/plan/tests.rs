@@ -201,6 +201,32 @@ fn runs_keep_their_buffers() {
 }
 
 #[test]
+fn labels_are_named_where_a_classifier_makes_them() {
+    let labels = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/plan");
+        let bytes = std::fs::read(format!("{folder}/{name}.onnx")).unwrap();
+        let plan = Plan::read(&bytes, &Limits::default()).unwrap();
+        plan.outputs()[0].labels.as_ref().map(|labels| match labels {
+            Classes::Ints(labels) => labels.iter().map(i64::to_string).collect::<Vec<_>>().join(" "),
+            Classes::Strings(labels) => labels.iter().collect::<Vec<_>>().join(" "),
+        })
+    };
+    let cases = [
+        ("logistic_words_f32", Some("setosa versicolor virginica")),
+        // Doubles are a chain of plain operators that ends in a pick from the list.
+        ("logistic_words_f64", Some("setosa versicolor virginica")),
+        ("forest_zip_words_f32", Some("setosa versicolor virginica")),
+        ("logistic_zip_binary_f32", Some("0 1")),
+        ("svc_rbf_multi_f32", Some("0 1 2")),
+        ("ridge_number_f32", None),
+        ("op_Abs", None),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(labels(name).as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
 fn operators_are_listed_once_and_in_order() {
     let names: Vec<&str> = Plan::supported().collect();
     let mut sorted = names.clone();

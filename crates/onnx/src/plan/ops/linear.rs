@@ -94,6 +94,10 @@ impl Kernel for Classifier {
         2
     }
 
+    fn labels(&self) -> Option<&Classes> {
+        Some(&self.classes)
+    }
+
     fn temporaries(&self) -> usize {
         2
     }

@@ -285,6 +285,13 @@ impl Kernel for Ensemble {
         3
     }
 
+    fn labels(&self) -> Option<&Classes> {
+        match &self.answer {
+            Answer::Labels(classes) => Some(classes),
+            Answer::Numbers => None,
+        }
+    }
+
     fn run(&self, call: &mut Call<'_>, out: &mut [Tensor]) -> Result<(), Fault> {
         let view = call.get(0)?;
         let (rows, columns) = table(0, view)?;
