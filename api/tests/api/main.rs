@@ -10,6 +10,7 @@ mod errors;
 mod fixture;
 mod grpc;
 mod guard;
+mod guard_admin;
 mod guard_clients;
 mod guard_load;
 mod guard_tls;

@@ -22,10 +22,9 @@ pub fn command(ctx: &Ctx, flags: &PassFlags) -> Outcome<()> {
         "compile the benchmarks",
         &cargo::release_build(ctx, &[]).deadline(hours),
     )?;
-    if flags.rest.first().is_some_and(|what| what == "rows") {
-        if let Probe::Needed(_) = venv::MLSERVER.probe(ctx)? {
-            venv::MLSERVER.install(ctx, Deadline::after(Duration::from_secs(900)))?;
-        }
+    let rows = flags.rest.first().is_some_and(|what| what == "rows");
+    if rows && let Probe::Needed(_) = venv::MLSERVER.probe(ctx)? {
+        venv::MLSERVER.install(ctx, Deadline::after(Duration::from_secs(900)))?;
     }
     let mut bench = Cmd::changes(ctx.binary("bench").display().to_string())
         .args(&flags.rest)
