@@ -195,7 +195,7 @@ pub enum ErrorForm {
     Own,
     /// [`V2Error`].
     V2,
-    /// [`mlflow::ErrorBody`].
+    /// `{"error_code", "message"}`.
     Mlflow,
 }
 

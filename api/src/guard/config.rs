@@ -23,7 +23,7 @@ pub struct GuardConfig {
     /// Proxies in front whose X-Forwarded-For is believed
     #[arg(long, env = "TRUSTED_PROXY_HOPS", value_name = "N", default_value_t = 0)]
     pub trusted_proxy_hops: u8,
-    /// Origin whose pages may ask, such as https://app.example.org, or `*`; repeatable
+    /// Origin whose pages may ask, such as `https://app.example.org`, or `*`; repeatable
     #[arg(long, env = "CORS_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_allow_origin: Vec<String>,
     // On by default, at a delay that a process which keeps up never shows for long: below it clients

@@ -107,7 +107,7 @@ impl Guard {
         Ok(key)
     }
 
-    /// The answer to a browser that asks first, see [`Cors`].
+    /// The answer to a browser that asks first, where its origin is let in.
     pub fn preflight(&self, head: &Parts) -> Option<Response<Body>> {
         self.cors.preflight(head)
     }
@@ -132,7 +132,7 @@ fn too_early(TooEarly(wait): TooEarly) -> ApiError {
     error
 }
 
-/// A file of keys or certificates, up to [`LARGEST_FILE`].
+/// A file of keys or certificates, up to a bound.
 pub fn small_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;

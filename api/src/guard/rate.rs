@@ -32,7 +32,7 @@ pub struct RateLimit {
     parts: [Mutex<HashMap<IpAddr, u64>>; PARTS],
 }
 
-/// The theoretical arrival time of one API key, in nanoseconds after [`RateLimit::begun`].
+/// The theoretical arrival time of one API key, in nanoseconds after the limit began.
 #[derive(Debug, Default)]
 pub struct Meter(AtomicU64);
 
