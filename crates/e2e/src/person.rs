@@ -1,7 +1,7 @@
 //! What a person does to the repository: clone, look, revert, push. By the git program, as they would.
 
 use anyhow::{Context, Result, bail, ensure};
-use std::{path::Path, process::Command};
+use std::{cell::Cell, path::Path, process::Command, time::Instant};
 use tempfile::TempDir;
 
 /// A clone of its own.
@@ -9,6 +9,8 @@ pub struct Person {
     folder: TempDir,
     /// User and token, where pushing needs them.
     pub login: Option<(String, String)>,
+    /// When the last push was begun.
+    pub pushed_at: Cell<Instant>,
 }
 
 impl Person {
@@ -31,7 +33,11 @@ impl Person {
             folder.path(),
             &["config", "user.email", "person@driftless.invalid"],
         )?;
-        Ok(Person { folder, login })
+        Ok(Person {
+            folder,
+            login,
+            pushed_at: Cell::new(Instant::now()),
+        })
     }
 
     /// Fetches and returns the head of `main` (full hex).
@@ -92,6 +98,7 @@ impl Person {
     }
 
     fn push(&self) -> Result<String> {
+        self.pushed_at.set(Instant::now());
         self.git(&["push", "--quiet", "origin", "HEAD:main"])?;
         self.git(&["rev-parse", "HEAD"])
     }
