@@ -1,6 +1,6 @@
 //! One cell: a value, or a list of as many as the column is wide.
 
-use super::json::refuse_others;
+use super::json::{refuse_others, take_values};
 use crate::{
     error::{ApiError, Code},
     table::{Table, Value},
@@ -40,33 +40,6 @@ impl Cell<'_, '_> {
     }
 }
 
-/// Hands every kind of plain value to `put`.
-macro_rules! put_values {
-    () => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a value")
-        }
-        fn visit_unit<E: Error>(self) -> Result<(), E> {
-            self.put(Value::Missing)
-        }
-        fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-            self.put(Value::Bool(value))
-        }
-        fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-            self.put(Value::Int(value))
-        }
-        fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-            self.put(Value::Uint(value))
-        }
-        fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-            self.put(Value::Float(value))
-        }
-        fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-            self.put(Value::Text(text))
-        }
-    };
-}
-
 impl<'de> DeserializeSeed<'de> for Cell<'_, '_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -77,7 +50,8 @@ impl<'de> DeserializeSeed<'de> for Cell<'_, '_> {
 
 impl<'de> Visitor<'de> for Cell<'_, '_> {
     type Value = ();
-    put_values! {}
+    refuse_others! { expecting }
+    take_values! { put }
     refuse_others! { map }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
@@ -137,6 +111,7 @@ impl<'de> DeserializeSeed<'de> for Element<'_, '_> {
 
 impl<'de> Visitor<'de> for Element<'_, '_> {
     type Value = ();
-    put_values! {}
+    refuse_others! { expecting }
+    take_values! { put }
     refuse_others! { seq map }
 }

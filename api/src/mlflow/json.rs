@@ -35,6 +35,31 @@ macro_rules! refuse_others {
 }
 pub(super) use refuse_others;
 
+/// Hands every kind of plain value to a method.
+macro_rules! take_values {
+    ($method:ident) => {
+        fn visit_unit<E: Error>(self) -> Result<(), E> {
+            self.$method(Value::Missing)
+        }
+        fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+            self.$method(Value::Bool(value))
+        }
+        fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+            self.$method(Value::Int(value))
+        }
+        fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+            self.$method(Value::Uint(value))
+        }
+        fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+            self.$method(Value::Float(value))
+        }
+        fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+            self.$method(Value::Text(text))
+        }
+    };
+}
+pub(super) use take_values;
+
 /// Reads a body into `table`, which is whole rows of the model afterwards.
 pub(super) fn read(body: &[u8], table: &mut Table<'_>) -> Result<(), ApiError> {
     match parse(body, table) {

@@ -22,6 +22,7 @@ use crate::{
     error::{ApiError, Code},
     outcome::Outcome,
     predict::body,
+    routes::content,
     served::Served,
     state::State,
     table::Table,
@@ -29,11 +30,10 @@ use crate::{
 use accept::Format;
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderValue, Method, Response, header, request::Parts},
+    http::{Method, Response, request::Parts},
 };
 use hyper::body::Body as HttpBody;
 use serde::Serialize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use utoipa::ToSchema;
 
 /// The path; [`crate::App`] calls [`answer`] for it without a detour over the router.
@@ -115,33 +115,13 @@ pub struct ScoringAnswer {
 )]
 pub async fn answer<B>(state: &State, head: &Parts, body: B) -> Result<Response<Body>, ApiError>
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
 {
-    let (format, body) = match accepted(state, head) {
-        Ok((format, _)) => {
-            let most = state.config.limits.max_body_bytes;
-            (format, body::read(body, &head.headers, most).await?)
-        }
-        Err(error) => {
-            // A client that still sends while the answer comes would lose it to a reset.
-            body::discard(body, &head.headers).await;
-            return Err(error);
-        }
-    };
-    let (_, served) = accepted(state, head)?;
-    // A defect while predicting is one answer with 500, not a connection that breaks off.
-    let scored = catch_unwind(AssertUnwindSafe(|| score(state, served, format, &body)));
-    let json = scored.unwrap_or_else(|_| {
-        Err(ApiError::new(
-            Code::Internal,
-            "the prediction failed, see the log",
-        ))
-    })?;
-    let mut response = Response::new(Body::from(json));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    let most = state.config.limits.max_body_bytes;
+    let ((format, served), body) = body::taken(body, &head.headers, most, accepted(state, head)).await?;
+    let json = body::caught(|| score(state, served, format, &body))?;
+    Ok(content("application/json", json))
 }
 
 /// What can be said before the body is read.

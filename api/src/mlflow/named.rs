@@ -2,7 +2,7 @@
 
 use super::{
     cell::Cell,
-    json::refuse_others,
+    json::{refuse_others, take_values},
     rows::{Name, Rows},
 };
 use crate::{
@@ -132,24 +132,7 @@ impl<'de> Visitor<'de> for Values<'_, '_> {
     type Value = ();
     refuse_others! { expecting map }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.value(Value::Missing)
-    }
-    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        self.value(Value::Bool(value))
-    }
-    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.value(Value::Int(value))
-    }
-    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.value(Value::Uint(value))
-    }
-    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.value(Value::Float(value))
-    }
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.value(Value::Text(text))
-    }
+    take_values! { value }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let mut row = 0;

@@ -6,7 +6,12 @@ use axum::{
     http::{HeaderMap, header},
 };
 use hyper::body::Body as HttpBody;
-use std::{future::poll_fn, pin::Pin, time::Duration};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    time::Duration,
+};
 use tokio::time::timeout;
 
 /// Most bytes of a refused body that are read and thrown away, so that the client, still sending,
@@ -54,6 +59,34 @@ where
     Err(too_large())
 }
 
+/// What `accepted` found out from the head, and the whole body. A body that it refuses is left.
+pub async fn taken<B, T>(
+    body: B,
+    headers: &HeaderMap,
+    most: usize,
+    accepted: Result<T, ApiError>,
+) -> Result<(T, Bytes), ApiError>
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+{
+    match accepted {
+        Ok(found) => Ok((found, read(body, headers, most).await?)),
+        Err(mut error) => {
+            error.closes |= !leave(body, headers, most).await;
+            Err(error)
+        }
+    }
+}
+
+/// A defect while predicting is one answer with 500, not a connection that breaks off.
+pub fn caught<T>(work: impl FnOnce() -> Result<T, ApiError>) -> Result<T, ApiError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let message = "the prediction failed, see the log";
+        Err(ApiError::new(Code::Internal, message))
+    })
+}
+
 /// Leaves a body that will not be used, whoever sends it and however slowly, and says whether the
 /// connection can go on. What has come with the head is thrown away. What is still on its way does
 /// not hold up the answer: up to `most` bytes of it are thrown away behind it, so that the client
@@ -82,7 +115,7 @@ where
 
 /// Reads and throws away what is left, within [`DISCARD_MOST`]. A client that waits for
 /// `100 Continue` has not sent anything yet, and is not asked to.
-pub async fn discard<B>(mut body: B, headers: &HeaderMap)
+async fn discard<B>(mut body: B, headers: &HeaderMap)
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {

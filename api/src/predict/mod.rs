@@ -10,17 +10,17 @@ pub mod rows;
 use crate::{
     error::{ApiError, Code},
     media,
+    routes::content,
     served::Served,
     state::State,
 };
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts},
+    http::{HeaderMap, Method, Response, request::Parts},
 };
 use hyper::body::Body as HttpBody;
 use parse::{Schema, Shape, parse};
 use rows::Rows;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The path; [`crate::App`] calls [`answer`] for it without a detour over the router.
 pub const PATH: &str = "/predict";
@@ -61,27 +61,9 @@ where
     B::Error: Send,
 {
     let most = state.config.limits.max_body_bytes;
-    let body = match accepted(state, head) {
-        Ok(_) => body::read(body, &head.headers, most).await?,
-        Err(mut error) => {
-            error.closes |= !body::leave(body, &head.headers, most).await;
-            return Err(error);
-        }
-    };
-    let served = accepted(state, head)?;
-    // A defect while predicting is one answer with 500, not a connection that breaks off.
-    let predicted = catch_unwind(AssertUnwindSafe(|| predict(state, served, &body)));
-    let json = predicted.unwrap_or_else(|_| {
-        Err(ApiError::new(
-            Code::Internal,
-            "the prediction failed, see the log",
-        ))
-    })?;
-    let mut response = Response::new(Body::from(json));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    let (served, body) = body::taken(body, &head.headers, most, accepted(state, head)).await?;
+    let json = body::caught(|| predict(state, served, &body))?;
+    Ok(content("application/json", json))
 }
 
 /// What can be said before the body is read.

@@ -17,7 +17,6 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, request::Parts},
 };
 use hyper::body::Body as HttpBody;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Length of the JSON in front of binary tensors, in requests and answers.
@@ -35,23 +34,13 @@ pub async fn answer<B>(
     body: B,
 ) -> Result<Response<Body>, ApiError>
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
 {
-    let accepted = || accepted(state, head, target);
-    let body = match accepted() {
-        Ok(_) => body::read(body, &head.headers, state.config.limits.max_body_bytes).await?,
-        Err(error) => {
-            // A client that still sends while the answer comes would lose it to a reset.
-            body::discard(body, &head.headers).await;
-            return Err(error);
-        }
-    };
-    let (served, json_length) = accepted()?;
-    let work = || {
-        // A defect while predicting is one answer with 500, not a connection that breaks off.
-        let inferred = catch_unwind(AssertUnwindSafe(|| infer(state, served, &body, json_length)));
-        inferred.unwrap_or_else(|_| Err(ApiError::new(Code::Internal, "the inference failed, see the log")))
-    };
+    let most = state.config.limits.max_body_bytes;
+    let accepted = accepted(state, head, target);
+    let ((served, json_length), body) = body::taken(body, &head.headers, most, accepted).await?;
+    let work = || body::caught(|| infer(state, served, &body, json_length));
     let answered = if body.len() >= LARGE_BYTES && may_block() {
         tokio::task::block_in_place(work)
     } else {

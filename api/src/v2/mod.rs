@@ -37,7 +37,8 @@ use percent_encoding::percent_decode_str;
 /// An [`ApiError`] for whatever the request, the model or the moment is wrong about.
 pub async fn answer<B>(state: &State, head: &Parts, body: B) -> Result<Response<Body>, ApiError>
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
 {
     let Some(target) = Target::of(head.uri.path()) else {
         return Err(ApiError::new(

@@ -7,6 +7,7 @@ use crate::{
 };
 use std::{
     fs,
+    io::Write,
     time::{Duration, Instant},
 };
 
@@ -103,6 +104,28 @@ fn without_a_key_no_body_is_waited_for() {
 }
 
 #[test]
+fn what_no_protocol_takes_is_refused_before_its_body() {
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &["--name", "iris"]);
+    for path in ["/predict", "/v2/models/iris/infer", "/invocations"] {
+        let mut client = server.client();
+        let asked = Instant::now();
+        // A body is announced and never sent.
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             content-encoding: gzip\r\ncontent-length: 1000\r\n\r\n"
+        );
+        client.0.write_all(head.as_bytes()).unwrap();
+        assert_eq!(client.read().unwrap().status, 415, "{path}");
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "{path}: {:?}",
+            asked.elapsed()
+        );
+    }
+}
+
+#[test]
 fn keys_are_read_again_without_a_restart() {
     let directory = fixture::directory();
     let path = directory.path().join("keys");
@@ -113,6 +136,7 @@ fn keys_are_read_again_without_a_restart() {
     assert_eq!((status("old"), status("new")), (200, 401));
     // A broken file changes nothing.
     fs::write(&path, "not a key\n").unwrap();
+    // Two looks at the file: that nothing happens takes its time.
     std::thread::sleep(Duration::from_millis(2500));
     assert_eq!((status("old"), status("new")), (200, 401));
     // As Kubernetes does it: another file in the place of the old one.

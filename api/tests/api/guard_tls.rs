@@ -155,6 +155,7 @@ fn a_new_certificate_is_shown_without_a_restart() {
     eventually("loaded", || predict(&mut open) == "HTTP/1.1 200");
     // A certificate without its key is no pair: the old one stays.
     fs::write(&cert, &new.0).unwrap();
+    // Two looks at the files each: that nothing happens takes its time.
     std::thread::sleep(Duration::from_millis(2500));
     assert!(is_shown(server.address, &old));
     fs::write(

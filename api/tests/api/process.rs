@@ -327,6 +327,7 @@ fn keys_are_named_in_the_log_and_never_shown() {
         assert_eq!(answer.status, status);
     }
     std::fs::write(&file, "grace=also-hidden\nbroken hidden\n").unwrap();
+    // Two looks at the file, so that a second complaint would be seen.
     std::thread::sleep(Duration::from_millis(2500));
     drop(client);
     process.terminate();
