@@ -2,7 +2,7 @@
 //! what it is asked while it is at work, and compares nothing after a restart until something moves.
 
 use crate::{
-    argo::{Application, Sync},
+    argo::{Application, Phase, Sync},
     live::{Moment, Verdict},
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -14,6 +14,9 @@ const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
+/// How long the others wait at most, after a push, for the Application that carries the release: side
+/// by side they share Argo CD's processors, and people wait for this one.
+const FIRST: Duration = ms(2000);
 /// Between two refreshes of one Application while it does not name the head of main.
 const FOLLOW: Duration = ms(200);
 /// As that, once this many were carried out and it still does not: Git may be down for Argo CD.
@@ -45,6 +48,17 @@ pub struct Now<'a> {
     pub head: Option<&'a str>,
     /// Somebody said that main may have moved, last at.
     pub refreshed_at: Option<Moment>,
+    /// The release is not at the head of main yet; see [`behind`].
+    pub release_behind: bool,
+}
+
+/// Whether the Application that carries the release has yet to be compared with the head of main, or
+/// to be applied.
+pub fn behind<'a>(mut apps: impl Iterator<Item = &'a Application>, head: Option<&str>) -> bool {
+    apps.find(|app| app.name == HOOKED).is_some_and(|app| {
+        let running = app.operation.as_ref().is_some_and(|o| o.phase == Phase::Running);
+        !app.skipped && app.follows_main() && (app.revision.as_deref() != head || app.pending || running)
+    })
 }
 
 /// Why a refresh is asked for.
@@ -81,11 +95,20 @@ struct Memory {
 #[derive(Clone, Debug, Default)]
 pub struct Nudges {
     of: BTreeMap<String, Memory>,
+    /// Head of main, since when.
+    head: Option<(String, Moment)>,
 }
 
 impl Nudges {
     /// Whether a refresh must be asked for now.
     pub fn decide(&mut self, now: Now) -> Option<Reason> {
+        if let Some(head) = now.head
+            && self.head.as_ref().is_none_or(|(known, _)| known != head)
+        {
+            self.head = Some((head.to_owned(), now.at));
+        }
+        let fresh = |(_, since): &(String, Moment)| now.at.saturating_sub(*since) < FIRST;
+        let waits = now.release_behind && now.app.name != HOOKED && self.head.as_ref().is_some_and(fresh);
         let memory = self.of.entry(now.app.name.clone()).or_default();
         let look = format!(
             "{:?} {:?} {:?} {:?} {}",
@@ -101,7 +124,7 @@ impl Nudges {
             return unheard.then_some(Reason::Unheard);
         }
         memory.present_since = None;
-        if now.app.deleting || now.app.skipped {
+        if now.app.deleting || now.app.skipped || waits {
             return None;
         }
         memory.reason(now)

@@ -14,7 +14,7 @@ use crate::{
     argo::Application,
     jobs,
     live::{Look, Moment, Tracker, Verdict},
-    nudge::{Now, Nudges, Reason},
+    nudge::{self, Now, Nudges, Reason},
     schedule,
     snapshot::{Reader, Snapshot, log_tail},
     trouble::Trouble,
@@ -253,6 +253,8 @@ impl Core {
             runs: runs::list(snapshot),
         };
         let (mut due, mut quiet) = (Vec::new(), true);
+        let head = self.memory().head.clone();
+        let behind = nudge::behind(snapshot.apps.iter().map(|(app, _)| app), head.as_deref());
         for (app, steady) in &snapshot.apps {
             let (mut workloads, complete) = snapshot.workloads(app);
             self.lose_patience(snapshot.at, &mut workloads);
@@ -273,7 +275,7 @@ impl Core {
             let mut verdict = self.memory().tracker.look(look);
             let address = self.addresses.of(app, snapshot).await;
             self.follow_traffic(look, &mut verdict, address.as_deref()).await;
-            let (reason, silent) = self.nudge(snapshot.at, app, &verdict, &workloads);
+            let (reason, silent) = self.nudge(snapshot.at, app, &verdict, &workloads, behind);
             due.extend(reason.map(|reason| Due {
                 app: app.name.clone(),
                 revision: verdict.revision.clone(),
@@ -349,6 +351,7 @@ impl Core {
         app: &Application,
         verdict: &Verdict,
         workloads: &[Workload],
+        release_behind: bool,
     ) -> (Option<Reason>, Option<Duration>) {
         let mut memory = self.memory();
         let head = memory.head.clone();
@@ -359,6 +362,7 @@ impl Core {
             at_rest: workloads.iter().all(|workload| workload.unsettled.is_none()),
             head: head.as_deref(),
             refreshed_at: memory.refreshed_at,
+            release_behind,
         };
         let reason = memory.nudges.decide(now);
         (reason, memory.nudges.silent(&app.name, at))

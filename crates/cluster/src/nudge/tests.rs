@@ -11,6 +11,7 @@ struct World {
     at_rest: bool,
     head: Option<&'static str>,
     refreshed_at: Option<Moment>,
+    release_behind: bool,
 }
 
 impl World {
@@ -48,6 +49,7 @@ impl World {
             at_rest: true,
             head: Some(HEAD),
             refreshed_at: None,
+            release_behind: false,
         }
     }
 
@@ -60,6 +62,7 @@ impl World {
             at_rest: self.at_rest,
             head: self.head,
             refreshed_at: self.refreshed_at,
+            release_behind: self.release_behind,
         });
         match reason {
             None => {}
@@ -107,6 +110,34 @@ fn another_revision_than_the_head_is_asked_for_until_it_is_there() {
     assert!((20..=30).contains(&fast), "{fast}");
     let slow = world.count(30);
     assert!((8..=12).contains(&slow), "{slow}");
+}
+
+#[test]
+fn after_a_push_the_release_goes_first_and_the_others_wait_for_it_a_while() {
+    let mut world = World::new();
+    world.after(100);
+    world.app.revision = Some("0".repeat(40));
+    world.verdict.live = false;
+    world.head = Some("2222222222222222222222222222222222222222");
+    world.release_behind = true;
+    assert_eq!(world.count(2), 0);
+    assert_eq!(world.after(100), Some(Reason::Head), "not for ever");
+    world.head = Some("3333333333333333333333333333333333333333");
+    assert_eq!(world.after(1000), None);
+    world.release_behind = false;
+    assert_eq!(world.after(1), Some(Reason::Head));
+
+    world.head = Some("4444444444444444444444444444444444444444");
+    (world.app.name, world.release_behind) = (HOOKED.to_owned(), true);
+    assert_eq!(world.after(1), Some(Reason::Head), "it waits for nobody");
+    let behind = |app: &Application| behind(std::iter::once(app), world.head);
+    assert!(behind(&world.app));
+    world.app.revision = world.head.map(str::to_owned);
+    assert!(!behind(&world.app));
+    world.app.pending = true;
+    assert!(behind(&world.app));
+    world.app.name = "app".into();
+    assert!(!behind(&world.app));
 }
 
 #[test]
