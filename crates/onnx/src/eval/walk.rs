@@ -119,20 +119,24 @@ impl Walk {
         starts: [usize; LANES],
         depth: u32,
     ) -> [u32; LANES] {
+        // What is read back to be compared was written piece by piece, which a processor cannot
+        // forward; so whether anything moved is gathered on the way.
         let step = |nodes: &mut [u32; LANES]| {
+            let mut moved = 0;
             for (node, start) in nodes.iter_mut().zip(starts) {
                 let step = &self.steps[*node as usize];
                 let low = rows[start + step.feature as usize] <= step.threshold;
-                *node = if low { step.low } else { step.high };
+                let to = if low { step.low } else { step.high };
+                moved |= to ^ *node;
+                *node = to;
             }
+            moved
         };
         for _ in 0..depth.min(ALWAYS) {
             step(&mut nodes);
         }
         for _ in ALWAYS..depth {
-            let before = nodes;
-            step(&mut nodes);
-            if nodes == before {
+            if step(&mut nodes) == 0 {
                 break;
             }
         }

@@ -334,9 +334,10 @@ pub(crate) trait Real:
     + std::ops::AddAssign
     + std::ops::DivAssign
 {
+    /// An unsigned integer of the same width.
+    type Key: Copy + Ord + Default + std::fmt::Debug + Send + Sync;
     const ONE: Self;
     const LOWEST: Self;
-    const INFINITY: Self;
     fn from_f64(value: f64) -> Self;
     fn wide(self) -> f64;
     fn exp(self) -> Self;
@@ -344,14 +345,24 @@ pub(crate) trait Real:
     fn is_nan(self) -> bool;
     /// The largest number below; NaN, below which nothing compares, where there is none.
     fn below(self) -> Self;
+    /// Its place in the order of all numbers, `-0.0` at `0.0`'s and NaN before all: what compares
+    /// faster than the number itself.
+    fn key(self) -> Self::Key;
+    /// A key above those of all numbers that carries a number below 2^22.
+    fn carrier(number: u32) -> Self::Key;
+    /// The number that a carrier carries.
+    fn carried(key: Self::Key) -> u32;
 }
 
+/// Bits of a carrier that carry.
+const CARRIED: u32 = (1 << 22) - 1;
+
 macro_rules! real {
-    ($type:ty) => {
+    ($type:ty, $key:ty) => {
         impl Real for $type {
+            type Key = $key;
             const ONE: Self = 1.0;
             const LOWEST: Self = <$type>::MIN;
-            const INFINITY: Self = <$type>::INFINITY;
             fn from_f64(value: f64) -> Self {
                 value as $type
             }
@@ -374,8 +385,25 @@ macro_rules! real {
                     self.next_down()
                 }
             }
+            #[inline(always)]
+            fn key(self) -> $key {
+                // Adding zero turns -0.0 into 0.0. Then: numbers below zero have the sign's bit and
+                // their order is reversed (IEEE 754, 5.10 on totalOrder).
+                let bits = (self + 0.0).to_bits();
+                let sign = 1 << (<$key>::BITS - 1);
+                let key = if bits & sign == 0 { bits | sign } else { !bits };
+                if self.is_nan() { 0 } else { key }
+            }
+            fn carrier(number: u32) -> $key {
+                debug_assert!(number <= CARRIED);
+                <$key>::MAX - <$key>::from(CARRIED - number & CARRIED)
+            }
+            #[inline(always)]
+            fn carried(key: $key) -> u32 {
+                key as u32 & CARRIED
+            }
         }
     };
 }
-real!(f32);
-real!(f64);
+real!(f32, u32);
+real!(f64, u64);

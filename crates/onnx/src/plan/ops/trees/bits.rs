@@ -2,7 +2,7 @@
 //! rules out leaves branch by branch, and the lowest leaf that is left is the one a walk would reach.
 
 use super::super::*;
-use super::plain::{Node, Tree};
+use super::plain::{Node, Tree, first_leaf};
 
 /// Trees whose masks are kept side by side on the stack.
 const TREES: usize = 128;
@@ -148,15 +148,5 @@ impl<T: Real> Block<T> {
             block.cuts.push(cut);
         }
         block
-    }
-}
-
-/// The lowest leaf below a node.
-fn first_leaf<T>(tree: &Tree<T>, mut node: u32) -> u32 {
-    loop {
-        match tree.nodes[node as usize] {
-            Node::Branch { low, .. } => node = low,
-            Node::Leaf(leaf) => return leaf,
-        }
     }
 }

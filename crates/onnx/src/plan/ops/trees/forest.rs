@@ -2,9 +2,10 @@
 
 use super::super::*;
 use super::bits::Bits;
-use super::packed::Packed;
+use super::packed::{Packed, read};
 use super::plain::{Node, Tree};
 use super::walk::Walk;
+use std::ops::Range;
 
 /// How the leaves of a row become one score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -132,7 +133,7 @@ impl<T: Real> Leaves<T> {
 }
 
 #[derive(Debug)]
-enum Engine<T> {
+enum Engine<T: Real> {
     Bits(Bits<T>),
     Packed(Packed<T>),
     Walk(Walk<T>),
@@ -140,7 +141,7 @@ enum Engine<T> {
 
 /// Trees ready to answer rows.
 #[derive(Debug)]
-pub(super) struct Forest<T> {
+pub(super) struct Forest<T: Real> {
     engine: Engine<T>,
     leaves: Leaves<T>,
     pub(super) aggregate: Aggregate,
@@ -253,7 +254,7 @@ impl<T: Real> Forest<T> {
             (Engine::Packed(packed), leaves) => {
                 scores.fill(T::default());
                 let width = self.width;
-                packed.each_leaf(rows, columns, |tree, row, leaf| {
+                packed.each_leaf(rows, columns, drop, |tree, row, leaf| {
                     leaves.add(tree, leaf, &mut scores[row * width..][..width]);
                 });
             }
@@ -288,7 +289,7 @@ impl<T: Real> Forest<T> {
                     bits.each_leaf(row, |_, leaf| take(number, leaf));
                 }
             }
-            Engine::Packed(packed) => packed.each_leaf(rows, columns, |_, row, leaf| take(row, leaf)),
+            Engine::Packed(packed) => packed.each_leaf(rows, columns, drop, |_, row, leaf| take(row, leaf)),
             Engine::Walk(walk) => walk.each_leaf(rows, columns, |_, row, leaf| take(row, leaf)),
         }
     }
@@ -321,7 +322,8 @@ fn add_rows<T: Real, const WIDTH: usize>(
     scores: &mut [T],
 ) {
     let ((values, _), (scores, _)) = (values.as_chunks::<WIDTH>(), scores.as_chunks_mut::<WIDTH>());
-    packed.each_leaf(rows, columns, |_, row, leaf| {
+    let next = |leaves: Range<usize>| read(&values[leaves]);
+    packed.each_leaf(rows, columns, next, |_, row, leaf| {
         for (score, value) in scores[row].iter_mut().zip(&values[leaf as usize]) {
             *score += *value;
         }

@@ -193,3 +193,13 @@ impl<T: Real> Tree<T> {
         (Links::Many(unequal), Links::Many(equal))
     }
 }
+
+/// The lowest leaf below a node.
+pub(super) fn first_leaf<T>(tree: &Tree<T>, mut node: u32) -> u32 {
+    loop {
+        match tree.nodes[node as usize] {
+            Node::Branch { low, .. } => node = low,
+            Node::Leaf(leaf) => return leaf,
+        }
+    }
+}
