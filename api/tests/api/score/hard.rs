@@ -232,9 +232,12 @@ fn the_same_as_onnxruntime() {
         return;
     };
     let directory = fixture::directory();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models");
     let output = python
         .arg(env!("CARGO_BIN_EXE_inference-api"))
         .arg(directory.path().join("model.onnx"))
+        // A column each, of every type, with a ZipMap; an outlier's label and score.
+        .args(["columns", "outliers"].map(|name| models.join(format!("{name}.onnx"))))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", oracle::text(&output));
