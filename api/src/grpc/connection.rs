@@ -9,7 +9,7 @@ use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::{convert::Infallible, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite},
     time::{Instant, sleep},
 };
 
@@ -30,10 +30,14 @@ const PING_DEADLINE: Duration = Duration::from_secs(10);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Grpc {
-    /// Serves one connection until either side ends it. Once `closing` is done, calls in flight are
-    /// finished and no others are taken.
-    pub async fn serve(self, socket: TcpStream, peer: IpAddr, closing: impl Future<Output = ()>) {
-        let _ = socket.set_nodelay(true);
+    /// Serves one connection, whatever it is encrypted with, until either side ends it. Once `closing` is
+    /// done, calls in flight are finished and no others are taken.
+    pub async fn serve(
+        self,
+        socket: impl AsyncRead + AsyncWrite + Unpin,
+        peer: IpAddr,
+        closing: impl Future<Output = ()>,
+    ) {
         let limits = self.app.state().config.limits.clone();
         let activity = Arc::new(Activity::default());
         let service = service_fn(|request| {

@@ -1,6 +1,6 @@
 //! A listening socket: every connection a task, within a bound.
 
-use super::{Socket, Stage, Tls, connection, stream};
+use super::{Socket, Stage, Tls, connection, stream, tls::Spoken};
 use crate::{
     App,
     error::{ApiError, Code},
@@ -154,24 +154,23 @@ impl Door {
             let _ = socket.try_write(&stream::raw(&ApiError::new(Code::Overloaded, message)));
             return;
         }
+        // Answers are small and whole: waiting to fill a packet would only add latency.
+        let _ = socket.set_nodelay(true);
+        let (tls, deadline) = (self.tls.clone(), limits.header_timeout);
+        // A task each and not a branch in one, which would be as large as the larger of both.
         if let Some(grpc) = self.grpc.clone() {
             tokio::spawn(async move {
-                grpc.serve(socket, peer, Stage::reached(stage, Stage::CloseIdle))
-                    .await;
+                if let Some(socket) = opened(socket, tls, Spoken::Http2, deadline, stage.clone()).await {
+                    grpc.serve(socket, peer, Stage::reached(stage, Stage::CloseIdle))
+                        .await;
+                }
                 drop((open, alive));
             });
             return;
         }
-        // Answers are small and whole: waiting to fill a packet would only add latency.
-        let _ = socket.set_nodelay(true);
         let exchange = Exchange::new(Some(peer), self.surface);
-        let tls = self.tls.clone().map(|tls| (tls, limits.header_timeout));
         tokio::spawn(async move {
-            let socket = match tls {
-                None => Some(Socket::Plain(socket)),
-                Some((tls, deadline)) => handshake(&tls, socket, deadline, stage.clone()).await,
-            };
-            if let Some(socket) = socket {
+            if let Some(socket) = opened(socket, tls, Spoken::Http1, deadline, stage.clone()).await {
                 connection::serve(socket, exchange, app, stage).await;
             }
             drop((open, alive));
@@ -179,19 +178,24 @@ impl Door {
     }
 }
 
-/// Within the deadline of a request's head, for it is as much of an opening; `None` when nothing came of it.
-async fn handshake(
-    tls: &Tls,
+/// The socket as it is, or after a handshake within the deadline of a request's head, for it is as much of an
+/// opening; `None` when nothing came of it.
+async fn opened(
     socket: TcpStream,
+    tls: Option<Arc<Tls>>,
+    spoken: Spoken,
     deadline: Duration,
     mut stage: watch::Receiver<Stage>,
 ) -> Option<Socket> {
+    let Some(tls) = tls else {
+        return Some(Socket::Plain(socket));
+    };
     let closed = async {
         let _ = stage.wait_for(|stage| *stage == Stage::CloseIdle).await;
         sleep(connection::LAST_WORDS).await;
     };
     let result = tokio::select! {
-        result = timeout(deadline, tls.accept(socket)) => result.unwrap_or_else(|late| Err(late.into())),
+        result = timeout(deadline, tls.accept(socket, spoken)) => result.unwrap_or_else(|late| Err(late.into())),
         () = closed => return None,
     };
     if let Err(error) = &result {

@@ -86,8 +86,8 @@ pub async fn serve(
         let address = listener.local_addr().context("the gRPC socket has no address")?;
         let services = Grpc::new(app.clone()).await?;
         let door = Door::new(listener, app.clone(), grpc_stages, alive.clone())?;
-        tokio::spawn(door.speaking(services.clone()).run());
-        tracing::info!(event = "grpc", %address, "gRPC is spoken");
+        tokio::spawn(door.speaking(services.clone()).tls(tls.clone()).run());
+        tracing::info!(event = "grpc", %address, tls = tls.is_some(), "gRPC is spoken");
         grpc = Some(services);
     }
     let address = sockets

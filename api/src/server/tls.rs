@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 on the service's socket; certificate and key are replaced without a restart.
+//! TLS 1.2 and 1.3 on the service's socket and that of gRPC; certificate and key are replaced without a restart.
 
 mod files;
 
@@ -9,7 +9,11 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Semaphore};
 use tokio_rustls::TlsAcceptor;
 
@@ -20,13 +24,44 @@ const MOST_HANDSHAKES: usize = 1024;
 /// First byte of every TLS record that begins a conversation (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 
+/// What follows the handshake. A client that names its protocols (ALPN) and not this one is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// On the service's socket.
+    Http1,
+    /// On that of gRPC.
+    Http2,
+}
+
+/// Certificate and key of one pair of files, for each that is spoken.
+#[derive(Debug)]
+struct Current {
+    http1: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
+}
+
+impl Current {
+    fn read(cert: &Path, key: &Path) -> Result<Current, TlsError> {
+        let config = files::read(cert, key)?;
+        let speaking = |name: &[u8]| {
+            let mut config = config.clone();
+            config.alpn_protocols = vec![name.to_vec()];
+            Arc::new(config)
+        };
+        Ok(Current {
+            http1: speaking(b"http/1.1"),
+            http2: speaking(b"h2"),
+        })
+    }
+}
+
 /// Certificate, key, and who is being shown them.
 #[derive(Debug)]
 pub struct Tls {
     cert: PathBuf,
     key: PathBuf,
     /// One value: a connection never sees the certificate of one pair with the key of another.
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Current>,
     handshakes: Semaphore,
 }
 
@@ -40,7 +75,7 @@ impl Tls {
             return Ok(None);
         };
         Ok(Some(Tls {
-            current: ArcSwap::new(files::read(cert, key)?),
+            current: ArcSwap::from_pointee(Current::read(cert, key)?),
             cert: cert.clone(),
             key: key.clone(),
             handshakes: Semaphore::new(MOST_HANDSHAKES),
@@ -52,7 +87,8 @@ impl Tls {
     /// # Errors
     /// As [`Tls::read`]; what was read before stays.
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.current.store(files::read(&self.cert, &self.key)?);
+        self.current
+            .store(Arc::new(Current::read(&self.cert, &self.key)?));
         Ok(())
     }
 
@@ -60,12 +96,14 @@ impl Tls {
     ///
     /// # Errors
     /// When the client does not speak TLS, speaks it wrongly, hangs up, or too many are at it.
-    pub async fn accept(&self, mut socket: TcpStream) -> io::Result<Socket> {
+    pub async fn accept(&self, mut socket: TcpStream, spoken: Spoken) -> io::Result<Socket> {
         let mut first = [0];
         if socket.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if first[0] != HANDSHAKE {
+            // The same to clients of gRPC: they see HTTP/1.1, give up and wait longer each time. After a GOAWAY,
+            // the words of HTTP/2, they take the server for one and try again at once, hundreds of times a second.
             let message = "this port speaks TLS, expected https:// in the address";
             let refusal = stream::raw(&ApiError::new(Code::MalformedRequest, message));
             socket.write_all(&refusal).await?;
@@ -75,7 +113,11 @@ impl Tls {
             .handshakes
             .try_acquire()
             .map_err(|_| io::Error::other("too many handshakes are under way"))?;
-        let acceptor = TlsAcceptor::from(self.current.load_full());
+        let current = self.current.load_full();
+        let acceptor = TlsAcceptor::from(Arc::clone(match spoken {
+            Spoken::Http1 => &current.http1,
+            Spoken::Http2 => &current.http2,
+        }));
         Ok(Socket::Tls(Box::new(acceptor.accept(socket).await?)))
     }
 }

@@ -22,15 +22,15 @@ use std::{
 const ROW: &str = r#"{"features":[5.1,3.5,1.4,0.2]}"#;
 
 /// A certificate of its own, and its key, both PEM.
-struct Pair(String, String);
+pub struct Pair(pub String, pub String);
 
 impl Pair {
-    fn new() -> Pair {
+    pub fn new() -> Pair {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         Pair(made.cert.pem(), made.signing_key.serialize_pem())
     }
 
-    fn write(&self, folder: &Path) -> (PathBuf, PathBuf) {
+    pub fn write(&self, folder: &Path) -> (PathBuf, PathBuf) {
         let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
         fs::write(&cert, &self.0).unwrap();
         fs::write(&key, &self.1).unwrap();
@@ -55,12 +55,12 @@ fn start(model: &Path, (cert, key): (&Path, &Path), more: &[&str]) -> Server {
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-/// A connection that trusts this certificate alone.
-fn connect(
-    address: SocketAddr,
+/// A client that trusts this certificate alone, and says that it speaks these.
+pub fn trusting(
     trusted: &Pair,
     version: &'static SupportedProtocolVersion,
-) -> std::io::Result<Stream> {
+    spoken: &[&str],
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(trusted.0.as_bytes()).unwrap())
@@ -70,11 +70,20 @@ fn connect(
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = spoken.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+fn connect(
+    address: SocketAddr,
+    trusted: &Pair,
+    version: &'static SupportedProtocolVersion,
+) -> std::io::Result<Stream> {
+    let config = trusting(trusted, version, &["h2", "http/1.1"]);
     let name = ServerName::try_from("localhost").unwrap();
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut connection = ClientConnection::new(config, name).unwrap();
     while connection.is_handshaking() {
         connection.complete_io(&mut socket)?;
     }
@@ -98,8 +107,23 @@ fn predict(stream: &mut Stream) -> String {
     text[..12].to_owned()
 }
 
-fn is_shown(address: SocketAddr, trusted: &Pair) -> bool {
+pub fn is_shown(address: SocketAddr, trusted: &Pair) -> bool {
     connect(address, trusted, &TLS13).is_ok()
+}
+
+fn is_ready(stream: &mut Stream) -> bool {
+    stream
+        .write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    let mut piece = [0; 4096];
+    let read = stream.read(&mut piece).unwrap();
+    piece[..read].starts_with(b"HTTP/1.1 200")
+}
+
+pub fn wait_ready(address: SocketAddr, shown: &Pair) {
+    eventually("ready", || {
+        connect(address, shown, &TLS13).is_ok_and(|mut stream| is_ready(&mut stream))
+    });
 }
 
 #[test]
@@ -113,14 +137,7 @@ fn both_versions_are_spoken_and_plain_text_is_told() {
         let mut stream = connect(server.address, &pair, version).unwrap();
         assert_eq!(stream.conn.protocol_version(), Some(version.version));
         assert_eq!(stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
-        eventually("loaded", || {
-            stream
-                .write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
-                .unwrap();
-            let mut piece = [0; 4096];
-            let read = stream.read(&mut piece).unwrap();
-            piece[..read].starts_with(b"HTTP/1.1 200")
-        });
+        eventually("loaded", || is_ready(&mut stream));
         for _ in 0..3 {
             assert_eq!(predict(&mut stream), "HTTP/1.1 200");
         }

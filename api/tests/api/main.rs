@@ -19,6 +19,7 @@ mod metrics;
 mod mlflow;
 mod mlflow_oracle;
 mod oracle;
+mod pages;
 mod plain;
 mod predict;
 mod process;

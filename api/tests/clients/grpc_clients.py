@@ -1,7 +1,7 @@
 """Asks a server over gRPC with a client that people have: tritonclient's or KServe's.
 
-Arguments: the client (both register the same protobuf names, a process can have one) and the address. The
-model is the fixture's classifier. Prints what was answered as JSON.
+Arguments: the client (both register the same protobuf names, a process can have one), the address and, for TLS,
+the certificate to trust. The model is the fixture's classifier. Prints what was answered as JSON.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-CLIENT, ADDRESS = sys.argv[1:]
+CLIENT, ADDRESS, *TRUSTED = sys.argv[1:]
 MODEL = "iris-model"
 ROWS = np.array([[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]], dtype=np.float32)
 
@@ -31,7 +31,7 @@ def triton():
         tensor.set_data_from_numpy(rows)
         return tensor
 
-    server = client.InferenceServerClient(ADDRESS)
+    server = client.InferenceServerClient(ADDRESS, ssl=bool(TRUSTED), root_certificates=(TRUSTED or [None])[0])
     metadata = server.get_model_metadata(MODEL, as_json=True)
     everything = server.infer(
         MODEL,
@@ -72,7 +72,9 @@ def triton():
 async def kserve():
     from kserve import InferenceGRPCClient, InferInput, InferRequest
 
-    server = InferenceGRPCClient(ADDRESS, timeout=10)
+    server = InferenceGRPCClient(
+        ADDRESS, timeout=10, use_ssl=bool(TRUSTED), root_certificates=(TRUSTED or [None])[0]
+    )
     answers = {"ready": [await server.is_server_live(), await server.is_server_ready(), await server.is_model_ready(MODEL)]}
     for name, binary in [("typed", False), ("raw", True)]:
         tensor = InferInput("features", list(ROWS.shape), "FP32")

@@ -290,6 +290,7 @@ fn every_component_renders() {
         names,
         [
             "autoscaling",
+            "grpc",
             "in-cluster",
             "ingress",
             "metrics-scrape",

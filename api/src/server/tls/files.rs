@@ -90,7 +90,7 @@ impl fmt::Display for Which {
 }
 
 /// Both files as one configuration.
-pub fn read(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let (cert, key) = (Which::Cert(cert.to_owned()), Which::Key(key.to_owned()));
     let chain = chain(&cert)?;
     let private = private_key(&key)?;
@@ -105,14 +105,12 @@ pub fn read(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
             },
         }
     };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(refused)?
         .with_no_client_auth()
         .with_single_cert(chain, private)
-        .map_err(refused)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+        .map_err(refused)
 }
 
 fn chain(which: &Which) -> Result<Vec<CertificateDer<'static>>, TlsError> {

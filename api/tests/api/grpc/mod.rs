@@ -1,13 +1,14 @@
 //! The Open Inference Protocol over gRPC, on a real port, with tonic's client and with bare HTTP/2.
 
 mod calls;
-mod clients;
+pub mod clients;
 mod datatypes;
 mod drain;
 mod errors;
 mod limits;
 mod raw;
 mod services;
+mod tls;
 
 use crate::server::Server;
 use inference_api::{
@@ -35,6 +36,13 @@ pub const ROWS: [f32; 8] = [5.1, 3.5, 1.4, 0.2, 6.7, 3.0, 5.2, 2.3];
 
 /// The whole process but its signals, with a gRPC port.
 pub fn start(model: &Path, flags: &[&str]) -> (Server, SocketAddr) {
+    let (server, address) = begin(model, flags);
+    server.wait_ready();
+    (server, address)
+}
+
+/// The same, that may not be ready yet.
+pub fn begin(model: &Path, flags: &[&str]) -> (Server, SocketAddr) {
     let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
     let grpc = listener();
     let address = grpc.local_addr().unwrap();
@@ -45,9 +53,7 @@ pub fn start(model: &Path, flags: &[&str]) -> (Server, SocketAddr) {
         admin: None,
         grpc: Some(grpc),
     };
-    let server = Server::start_with(sockets, model, flags);
-    server.wait_ready();
-    (server, address)
+    (Server::start_with(sockets, model, flags), address)
 }
 
 /// The services alone, over a model that was made here, or none.

@@ -6,7 +6,12 @@ use axum::http::{HeaderMap, Request};
 use h2::client::{ResponseFuture, SendRequest};
 use prost::Message;
 use std::time::Duration;
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinHandle,
+    time::timeout,
+};
 
 pub const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
 
@@ -18,7 +23,10 @@ pub struct Http2 {
 
 impl Http2 {
     pub async fn connect(address: SocketAddr) -> Http2 {
-        let socket = TcpStream::connect(address).await.unwrap();
+        Http2::over(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    pub async fn over(socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Http2 {
         let (send, connection) = h2::client::handshake(socket).await.unwrap();
         let task = tokio::spawn(connection);
         Http2 { send, task }

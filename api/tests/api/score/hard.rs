@@ -1,7 +1,7 @@
-//! `inference-api score`: what is refused, large and damaged files, the page's commands.
+//! `inference-api score`: what is refused, large and damaged files, onnxruntime beside it.
 
-use super::{csv, parquet_file, read_parquet, rows, score};
-use crate::{fixture, oracle, server::Server};
+use super::{csv, parquet_file, rows, score};
+use crate::{fixture, oracle};
 use parquet::{
     basic::{ConvertedType, Repetition, Type as Physical},
     data_type::Int64Type,
@@ -232,9 +232,12 @@ fn the_same_as_onnxruntime() {
         return;
     };
     let directory = fixture::directory();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models");
     let output = python
         .arg(env!("CARGO_BIN_EXE_inference-api"))
         .arg(directory.path().join("model.onnx"))
+        // A column each, of every type, with a ZipMap; an outlier's label and score.
+        .args(["columns", "outliers"].map(|name| models.join(format!("{name}.onnx"))))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", oracle::text(&output));
@@ -282,41 +285,4 @@ fn times_are_no_numbers() {
         output.status.code() == Some(4) && said.contains("column \"time\" is of the type INT64"),
         "{said}"
     );
-}
-
-/// What the page says to type works as it stands.
-#[test]
-fn the_page_commands() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scoring.md")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let directory = fixture::directory();
-    let server = Server::start(directory.path(), &[]);
-    fs::write(folder.path().join("rows.csv"), csv(&rows(3))).unwrap();
-    std::os::unix::fs::symlink(directory.path(), folder.path().join("model")).unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_inference-api"));
-    let path = std::env::var("PATH").unwrap_or_default();
-    let path = format!("{}:{path}", program.parent().unwrap().display());
-    let blocks: Vec<&str> = page
-        .split("```sh\n")
-        .skip(1)
-        .map(|block| block.split("```").next().unwrap())
-        .collect();
-    assert_eq!(blocks.len(), 2);
-    for block in blocks {
-        if block.contains("curl") && Command::new("curl").arg("--version").output().is_err() {
-            eprintln!("SKIPPED: no curl here");
-            continue;
-        }
-        let mut shell = Command::new("sh");
-        shell
-            .args(["-ec", block])
-            .current_dir(folder.path())
-            .env("PATH", &path);
-        let output = shell
-            .env("API", format!("http://{}", server.address))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{block}: {}", oracle::text(&output));
-    }
-    assert_eq!(read_parquet(&folder.path().join("predictions.parquet")).len(), 3);
 }

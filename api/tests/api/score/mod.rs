@@ -35,12 +35,12 @@ fn scored(model: &Path, data: &Path, out: &Path, more: &[&str]) -> String {
 }
 
 /// Rows with every class among them.
-fn rows(count: usize) -> Vec<[f64; 4]> {
+pub fn rows(count: usize) -> Vec<[f64; 4]> {
     (0..count).map(|i| fixture::reference_row(i % 50)).collect()
 }
 
 /// Columns in another order, one that the model does not have, one with commas in it.
-fn csv(rows: &[[f64; 4]]) -> String {
+pub fn csv(rows: &[[f64; 4]]) -> String {
     let mut text = "id,petal_width,note,sepal_length,petal_length,sepal_width\n".to_owned();
     for (index, [a, b, c, d]) in rows.iter().enumerate() {
         text += &format!("{index},{d},\"n, {index}\",{a},{c},{b}\n");
@@ -117,7 +117,7 @@ fn the_same_as_predict_in_every_format() {
 }
 
 /// A file as records.
-fn read_parquet(path: &Path) -> Vec<Value> {
+pub fn read_parquet(path: &Path) -> Vec<Value> {
     let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
     let value = |field: &parquet::record::Field| match field {
         parquet::record::Field::Null => Value::Null,
