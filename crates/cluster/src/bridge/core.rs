@@ -1,6 +1,7 @@
 //! The bridge's memory, and its one task: look, judge, ask Argo CD to look again where that is due.
 
 mod ask;
+mod troubles;
 
 use super::{
     address::Addresses,
@@ -16,8 +17,7 @@ use crate::{
     live::{Look, Moment, Tracker, Verdict},
     nudge::{self, Now, Nudges, Reason},
     schedule,
-    snapshot::{Reader, Snapshot, log_tail},
-    trouble::Trouble,
+    snapshot::{Reader, Snapshot},
     view,
     workload::Workload,
 };
@@ -366,38 +366,5 @@ impl Core {
         };
         let reason = memory.nudges.decide(now);
         (reason, memory.nudges.silent(&app.name, at))
-    }
-
-    /// A trouble that could pass and does not is one that lasts.
-    fn lose_patience(&self, at: Moment, workloads: &mut [Workload]) {
-        let mut memory = self.memory();
-        for trouble in workloads
-            .iter_mut()
-            .filter_map(|workload| workload.trouble.as_mut())
-        {
-            let since = *memory.troubles.entry(trouble.pod.clone()).or_insert(at);
-            trouble.lasting |= at.saturating_sub(since) >= PATIENCE;
-        }
-        if memory.troubles.len() > 1000 {
-            memory.troubles.clear();
-        }
-    }
-
-    async fn log_of(&self, app: &Application, trouble: &Trouble) -> Vec<String> {
-        let key = (trouble.pod.clone(), trouble.restarts);
-        if let Some(known) = self.memory().logs.get(&key) {
-            return known.clone();
-        }
-        let (client, pod) = (&self.reader.client, &trouble.pod);
-        let read = log_tail(client, &app.namespace, pod, &trouble.container, LOG_LINES).await;
-        let Ok(lines) = read else {
-            return Vec::new();
-        };
-        let mut memory = self.memory();
-        if memory.logs.len() > 100 {
-            memory.logs.clear();
-        }
-        memory.logs.insert(key, lines.clone());
-        lines
     }
 }
