@@ -29,6 +29,21 @@ impl Served {
         wanted: Option<&[&str]>,
         rows_max: usize,
     ) -> Result<Vec<Tensor>, ApiError> {
+        let outputs = self.evaluate(inputs, wanted, rows_max)?;
+        self.observe(inputs);
+        Ok(outputs)
+    }
+
+    /// The same for rows that are nobody's traffic: nothing is recorded.
+    ///
+    /// # Errors
+    /// As [`Served::infer`].
+    pub fn evaluate(
+        &self,
+        inputs: &[Tensor],
+        wanted: Option<&[&str]>,
+        rows_max: usize,
+    ) -> Result<Vec<Tensor>, ApiError> {
         let wanted = self.wanted(wanted)?;
         let given = self.given(inputs)?;
         let rows = self.rows(&given, rows_max)?;
@@ -79,7 +94,6 @@ impl Served {
                 })?
             }
         };
-        self.observe(&given);
         Ok(outputs)
     }
 
@@ -171,7 +185,7 @@ impl Served {
     }
 
     /// Records the rows where the model has a drift reference: its one input is float32 then.
-    fn observe(&self, given: &[&Tensor]) {
+    fn observe(&self, given: &[Tensor]) {
         let (Some(drift), [tensor]) = (self.drift(), given) else {
             return;
         };

@@ -1,12 +1,36 @@
 //! The OpenAPI 3.1 document, generated from the handlers and the shared bodies.
+//!
+//! What holds for every model is here and beside the handlers. A running server narrows it to the
+//! model that it has, see `model`.
 
-use crate::{guard::described::Guarded, mlflow, predict, routes, v2::documents as v2};
+mod errors;
+mod model;
+mod parts;
+mod rows;
+mod tables;
+mod tensors;
+mod values;
+
+use crate::{
+    config::Limits,
+    guard::{described::Guarded, headers::content_security_policy},
+    mlflow, predict, routes,
+    routes::content,
+    served::Served,
+    state::State,
+    v2::documents as v2,
+};
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderValue, Response, header},
+    extract,
+    http::{HeaderName, HeaderValue, Response},
 };
+pub(crate) use parts::Parts;
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 use utoipa::{OpenApi, ToSchema};
 
 /// The document.
@@ -119,24 +143,60 @@ pub struct FeatureDriftBody {
     pub sign: i8,
 }
 
-/// The document as JSON, pretty-printed; also the content of `api/openapi.json`.
-pub fn json() -> &'static str {
-    static JSON: OnceLock<String> = OnceLock::new();
-    JSON.get_or_init(|| {
-        Document::openapi()
-            .to_pretty_json()
-            .expect("the document is plain data")
-            + "\n"
-    })
+/// The document as a server gives it out.
+#[derive(Debug)]
+pub struct Published {
+    /// Of `/openapi.json`.
+    json: Bytes,
+    /// Of `/docs`.
+    page: Bytes,
+    /// The page's `Content-Security-Policy`.
+    policy: (HeaderName, HeaderValue),
+}
+
+impl Published {
+    /// What holds for every model: what is said while there is none yet.
+    pub fn general() -> &'static Published {
+        static GENERAL: OnceLock<Published> = OnceLock::new();
+        GENERAL.get_or_init(|| Published::new(&general()))
+    }
+
+    /// Narrowed to a model.
+    pub fn of(served: &Served, limits: &Limits) -> Published {
+        let mut parts = general();
+        model::narrow(&mut parts, served, limits);
+        Published::new(&parts)
+    }
+
+    fn new(parts: &Parts) -> Published {
+        let page = routes::docs::render::page(parts);
+        Published {
+            json: parts.text().into(),
+            policy: content_security_policy(&page),
+            page: page.into(),
+        }
+    }
+
+    /// The page, with the policy that it is to be shown under.
+    pub fn page(&self) -> (Bytes, (HeaderName, HeaderValue)) {
+        (self.page.clone(), self.policy.clone())
+    }
+}
+
+/// The document of every model as JSON, pretty-printed; also the content of `api/openapi.json`.
+pub fn json() -> String {
+    general().text()
+}
+
+fn general() -> Parts {
+    let mut parts = Parts::of(&Document::openapi());
+    errors::show(&mut parts.paths);
+    parts
 }
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "documents", summary = "This description, for programs",
-    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
-pub async fn document() -> Response<Body> {
-    let mut response = Response::new(Body::from(Bytes::from_static(json().as_bytes())));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    responses((status = 200, description = "OpenAPI 3.1, of the model that is served", body = Object)))]
+pub async fn document(extract::State(state): extract::State<Arc<State>>) -> Response<Body> {
+    content("application/json", state.published().json.clone())
 }

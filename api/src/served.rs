@@ -21,6 +21,15 @@ pub enum Engine {
     Plan(Plan),
 }
 
+/// Whose rows are predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// Somebody's: they are recorded where the model has a drift reference.
+    Clients,
+    /// Made up to be shown in documents.
+    Examples,
+}
+
 /// What a model takes and gives, for every protocol.
 #[derive(Clone, Debug)]
 pub struct Signature {
@@ -123,14 +132,14 @@ impl Served {
         self.drift.as_ref()
     }
 
-    /// Whether `/predict` must refuse what float32 cannot hold.
+    /// What the rows of `/predict` become, and the largest whole number that it takes where that is integers.
     ///
     /// # Errors
     /// `unsupported_model` where the model cannot be asked by rows of numbers.
-    pub fn takes_float32_rows(&self) -> Result<bool, ApiError> {
+    pub fn rows_datatype(&self) -> Result<(Datatype, f64), ApiError> {
         match &self.plan_rows {
-            None => Ok(true),
-            Some(_) => self.plan_rows().map(PlanRows::is_float32),
+            None => Ok((Datatype::Fp32, 0.0)),
+            Some(_) => self.plan_rows().map(|rows| (rows.datatype(), rows.whole_most())),
         }
     }
 
@@ -146,7 +155,7 @@ impl Served {
     }
 
     /// Predicts the rows that were read, records them in the drift window, and writes the answer.
-    pub fn answer(&self, rows: &mut Rows, many: bool) -> Result<Vec<u8>, ApiError> {
+    pub fn answer(&self, rows: &mut Rows, many: bool, traffic: Traffic) -> Result<Vec<u8>, ApiError> {
         let Engine::Forest(model) = &self.engine else {
             return self.plan_rows()?.answer(self, rows, many);
         };
@@ -162,10 +171,8 @@ impl Served {
             let message = format!("the model answered {score}, which JSON cannot hold");
             return Err(ApiError::new(Code::PredictionNotFinite, message));
         }
-        let drift_detected = self
-            .drift
-            .as_ref()
-            .is_some_and(|drift| drift.observe(&rows.values));
+        let drift = self.drift.as_ref().filter(|_| traffic == Traffic::Clients);
+        let drift_detected = drift.is_some_and(|drift| drift.observe(&rows.values));
         let predictions = rows.labels.iter().zip(rows.scores.chunks_exact(outputs));
         Ok(self.answers.write(predictions, many, drift_detected))
     }

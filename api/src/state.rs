@@ -5,6 +5,7 @@ use crate::{
     error::{ApiError, Code},
     guard::{Guard, GuardError},
     metrics::Metrics,
+    openapi::Published,
     request_id::RequestIds,
     served::Served,
 };
@@ -32,6 +33,7 @@ pub struct State {
     /// Who may ask, and how often.
     pub guard: Guard,
     served: OnceLock<Served>,
+    published: OnceLock<Published>,
     draining: AtomicBool,
 }
 
@@ -49,6 +51,7 @@ impl State {
             started: Instant::now(),
             seen: AtomicU64::new(0),
             served: OnceLock::new(),
+            published: OnceLock::new(),
             draining: AtomicBool::new(false),
         })
     }
@@ -66,6 +69,16 @@ impl State {
     pub fn served(&self) -> Result<&Served, ApiError> {
         let not_ready = || ApiError::new(Code::NotReady, "the model is being loaded");
         self.served.get().ok_or_else(not_ready)
+    }
+
+    /// The description of this server: of its model, once there is one.
+    pub fn published(&self) -> &Published {
+        match self.served.get() {
+            None => Published::general(),
+            Some(served) => self
+                .published
+                .get_or_init(|| Published::of(served, &self.config.limits)),
+        }
     }
 
     /// Answers carry `Connection: close` and readiness is denied from now on.

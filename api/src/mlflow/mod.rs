@@ -15,6 +15,7 @@ mod rows;
 mod split;
 mod write;
 
+pub(crate) use accept::Format;
 pub(crate) use fault::{body as error_body, status as error_status};
 pub(crate) use ping::{__path_ping, __path_ping_by_post, __path_version, ping, ping_by_post, version};
 
@@ -23,11 +24,10 @@ use crate::{
     outcome::Outcome,
     predict::body,
     routes::content,
-    served::Served,
+    served::{Served, Traffic},
     state::State,
     table::Table,
 };
-use accept::Format;
 use axum::{
     body::{Body, Bytes},
     http::{Method, Response, request::Parts},
@@ -58,16 +58,16 @@ pub struct ErrorBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScoringRequest {
     /// `{"columns": [names], "data": [[values], …], "index": […]}`; without `columns`, in the model's order.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     pub dataframe_split: Option<()>,
     /// `[{"column": value, …}, …]`
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Vec<Object>, required = false)]
     pub dataframe_records: Option<()>,
     /// Rows (`[[values], …]`), records, or `{"column": [values]}`
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = serde_json::Value, required = false)]
     pub instances: Option<()>,
     /// The same as `instances`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = serde_json::Value, required = false)]
     pub inputs: Option<()>,
     /// Empty: no model here has parameters of prediction.
     #[schema(value_type = Option<Object>)]
@@ -78,7 +78,7 @@ pub struct ScoringRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScoringAnswer {
     /// For each row: the class (a number or a string), a number, or a record of outputs.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<serde_json::Value>)]
     pub predictions: Vec<()>,
 }
 
@@ -120,7 +120,9 @@ where
 {
     let most = state.config.limits.max_body_bytes;
     let ((format, served), body) = body::taken(body, &head.headers, most, accepted(state, head)).await?;
-    let json = body::caught(|| score(state, served, format, &body))?;
+    let most = state.config.limits.max_batch_rows;
+    let (json, rows) = body::caught(|| score(served, most, format, &body, Traffic::Clients))?;
+    state.metrics.rows(rows);
     Ok(content("application/json", json))
 }
 
@@ -135,9 +137,17 @@ fn accepted<'s>(state: &'s State, head: &Parts) -> Result<(Format, &'s Served), 
     Ok((accept::format(&head.headers)?, state.served()?))
 }
 
-/// Body to body.
-fn score(state: &State, served: &Served, format: Format, body: &[u8]) -> Result<Vec<u8>, ApiError> {
-    let rows_max = state.config.limits.max_batch_rows;
+/// Body to body, and how many rows they were.
+///
+/// # Errors
+/// As [`answer`].
+pub(crate) fn score(
+    served: &Served,
+    rows_max: usize,
+    format: Format,
+    body: &[u8],
+    traffic: Traffic,
+) -> Result<(Vec<u8>, usize), ApiError> {
     let mut table = Table::new(served.columns().usable()?, rows_max, body.len());
     match format {
         Format::Json => json::read(body, &mut table)?,
@@ -148,17 +158,18 @@ fn score(state: &State, served: &Served, format: Format, body: &[u8]) -> Result<
     let outcome = Outcome::of(outputs);
     if rows == 0 {
         // A data frame with columns and no rows has no predictions.
-        return write::write(outcome, 0, &[]);
+        return Ok((write::write(outcome, 0, &[])?, 0));
     }
     let wanted: Vec<&str> = outcome
         .places(outputs.len())
         .map(|place| outputs[place].name.as_str())
         .collect();
     let inputs = table.take(&served.signature().inputs);
-    let tensors = served.infer(&inputs, Some(&wanted), rows_max)?;
-    let json = write::write(outcome, rows, &tensors)?;
-    state.metrics.rows(rows);
-    Ok(json)
+    let tensors = match traffic {
+        Traffic::Clients => served.infer(&inputs, Some(&wanted), rows_max),
+        Traffic::Examples => served.evaluate(&inputs, Some(&wanted), rows_max),
+    }?;
+    Ok((write::write(outcome, rows, &tensors)?, rows))
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for Key {
     }
 }
 
-/// `columns`: names, or the numbers from 0 on that pandas gives columns without names.
+/// `columns`: names, numbers among them; or those from 0 on that pandas gives columns without names.
 struct Header<'t, 'c>(&'t mut Table<'c>);
 
 impl Header<'_, '_> {
@@ -150,6 +150,17 @@ impl<'de> Visitor<'de> for OneLabel {
     }
     fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
         Ok(Label::Number(number))
+    }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Label::Name(Cow::Owned(number.to_string())))
+    }
+    /// JSON has one kind of number: 2.0 is 2. Any other is a label as good as a name.
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        let place = number as u64;
+        match place as f64 == number {
+            true => Ok(Label::Number(place)),
+            false => Ok(Label::Name(Cow::Owned(number.to_string()))),
+        }
     }
     fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
         Ok(Label::Name(Cow::Borrowed(name)))

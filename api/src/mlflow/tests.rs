@@ -42,7 +42,9 @@ fn serving(graph: &[u8], features: &[&str]) -> State {
 }
 
 fn ask(state: &State, format: Format, body: &[u8]) -> Result<Value, ApiError> {
-    score(state, state.served().unwrap(), format, body).map(|json| serde_json::from_slice(&json).unwrap())
+    let rows_max = state.config.limits.max_batch_rows;
+    let scored = score(state.served().unwrap(), rows_max, format, body, Traffic::Clients);
+    scored.map(|(json, _)| serde_json::from_slice(&json).unwrap())
 }
 
 /// The predictions, or `CODE message`.
@@ -201,14 +203,14 @@ fn a_lone_input_has_columns_and_a_name() {
         ));
         close(json(
             state,
-            json!({"dataframe_split": {"columns": [0, 1, 2], "index": [7, 8], "data": [[1, 2, 3], [0, 0, 0]]}}),
+            json!({"dataframe_split": {"columns": [0, 1.0, 2], "index": [7, 8], "data": [[1, 2, 3], [0, 0, 0]]}}),
         ));
     }
     let reversed =
         json!({"dataframe_split": {"columns": ["c", "b", "x", "a"], "data": [[3, 2, 9, 1], [0, 0, 9, 0]]}});
     close(json(&named, reversed.clone()));
     // A graph that does not name its columns: names count by position, if there are as many.
-    let foreign = json!({"dataframe_split": {"columns": ["x", "y", "z"], "data": [[1, 2, 3], [0, 0, 0]]}});
+    let foreign = json!({"dataframe_split": {"columns": ["x", -1, 0.5], "data": [[1, 2, 3], [0, 0, 0]]}});
     close(json(&unnamed, foreign.clone()));
     assert_eq!(
         json(&unnamed, reversed),
@@ -217,7 +219,7 @@ fn a_lone_input_has_columns_and_a_name() {
     );
     assert_eq!(
         json(&named, foreign),
-        "INVALID_PARAMETER_VALUE Model is missing inputs ['a', 'b', 'c']. Note that there were extra inputs: ['x', 'y', 'z']."
+        "INVALID_PARAMETER_VALUE Model is missing inputs ['a', 'b', 'c']. Note that there were extra inputs: ['x', '-1', '0.5']."
     );
     assert_eq!(
         json(&named, json!({"inputs": {"input": [[1, 2, 3]], "a": [1]}})),

@@ -11,8 +11,9 @@ use crate::{
     error::{ApiError, Code},
     media,
     routes::content,
-    served::Served,
+    served::{Served, Traffic},
     state::State,
+    tensor::Datatype,
 };
 use axum::{
     body::{Body, Bytes},
@@ -62,7 +63,9 @@ where
 {
     let most = state.config.limits.max_body_bytes;
     let (served, body) = body::taken(body, &head.headers, most, accepted(state, head)).await?;
-    let json = body::caught(|| predict(state, served, &body))?;
+    let most = state.config.limits.max_instances;
+    let (json, rows) = body::caught(|| predict(served, most, &body, Traffic::Clients))?;
+    state.metrics.rows(rows);
     Ok(content("application/json", json))
 }
 
@@ -76,17 +79,26 @@ fn accepted<'s>(state: &'s State, head: &Parts) -> Result<&'s Served, ApiError> 
     state.served()
 }
 
-fn predict(state: &State, served: &Served, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+/// Body to body, and how many rows they were.
+///
+/// # Errors
+/// As [`answer`].
+pub(crate) fn predict(
+    served: &Served,
+    max_instances: usize,
+    body: &[u8],
+    traffic: Traffic,
+) -> Result<(Vec<u8>, usize), ApiError> {
+    let (datatype, _) = served.rows_datatype()?;
     let schema = Schema {
         names: served.feature_names(),
-        max_instances: state.config.limits.max_instances,
-        float32: served.takes_float32_rows()?,
+        max_instances,
+        float32: datatype == Datatype::Fp32,
     };
     Rows::with(|rows| {
         let shape = parse(body, schema, rows)?;
-        let json = served.answer(rows, shape == Shape::Many)?;
-        state.metrics.rows(rows.count);
-        Ok(json)
+        let json = served.answer(rows, shape == Shape::Many, traffic)?;
+        Ok((json, rows.count))
     })
 }
 

@@ -8,8 +8,8 @@ use crate::{
 };
 use onnx::plan::{Classes, Element, Plan, Port};
 
-/// Integers that a float64 tells apart: up to 2^53.
-const WHOLE_MOST: f64 = 9_007_199_254_740_992.0;
+/// Largest integer that a float64 tells from its neighbours, 2^53 - 1: 2^53 may have been one more.
+const WHOLE_MOST: f64 = 9_007_199_254_740_991.0;
 
 /// How `/predict` speaks to a plan that has one numeric input `[rows, columns]`.
 #[derive(Debug)]
@@ -60,9 +60,17 @@ impl PlanRows {
         })
     }
 
-    /// Whether values must fit float32.
-    pub fn is_float32(&self) -> bool {
-        self.datatype == Datatype::Fp32
+    /// What the values become.
+    pub fn datatype(&self) -> Datatype {
+        self.datatype
+    }
+
+    /// Largest whole number that is taken, where that is integers.
+    pub fn whole_most(&self) -> f64 {
+        match self.datatype {
+            Datatype::Int32 => f64::from(i32::MAX),
+            _ => WHOLE_MOST,
+        }
     }
 
     /// Predicts the rows that were read and writes the answer.
@@ -86,10 +94,7 @@ impl PlanRows {
 
     /// The values as integers, where that is what the model takes.
     fn whole(&self, names: &[String], rows: &Rows, many: bool) -> Result<Vec<i64>, ApiError> {
-        let most = match self.datatype {
-            Datatype::Int32 => f64::from(i32::MAX),
-            _ => WHOLE_MOST,
-        };
+        let most = self.whole_most();
         let whole = |(at, value): (usize, &f64)| {
             let place = || {
                 let instance = many.then_some(at / self.columns);

@@ -60,7 +60,7 @@ pub fn is_free(path: &str) -> bool {
     is_probe(path) || is_document(path)
 }
 
-/// Routes that say what this is; the same for everybody and at any time.
+/// Routes that say what this is; the same for everybody.
 pub fn is_document(path: &str) -> bool {
     matches!(path, "/docs" | "/openapi.json")
 }

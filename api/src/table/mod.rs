@@ -139,6 +139,11 @@ impl<'c> Table<'c> {
         value: Value<'_>,
     ) -> Result<(), ApiError> {
         let column = self.columns.get(place);
+        if column.width > 1 && matches!(value, Value::Cell(_)) {
+            // It would be the first element alone, and the others would pass for missing.
+            let list = Problem::Kind("a list of values, which text cannot hold: give its columns one by one");
+            return Err(self.refusal(row, place, value, list));
+        }
         let (_, _, width) = self.columns.inputs()[column.input];
         let index = row * width + column.offset + element;
         match self.cells[column.input].put(index, value) {

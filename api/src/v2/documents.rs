@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Answer of `/v2`.
 #[derive(Serialize, ToSchema)]
@@ -84,6 +84,20 @@ pub enum V2Datatype {
     /// Strings; in binary each with its length in four bytes before it.
     Bytes,
 }
+
+/// Where binary tensors begin.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+struct V2HeaderLength {
+    /// Bytes of JSON in front of binary tensors; without it all of the body is JSON.
+    #[param(rename = "Inference-Header-Content-Length", required = false)]
+    length: u64,
+}
+
+/// JSON as in `application/json`, with binary tensors behind it.
+#[derive(Serialize, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+struct V2Bytes(Vec<u8>);
 
 /// A request for an inference.
 #[derive(Serialize, ToSchema)]
@@ -233,21 +247,20 @@ macro_rules! infers {
     ($($(#[doc = $doc:literal])* $name:ident, $path:literal, $summary:literal, [$($params:tt)*];)*) => {
         $($(#[doc = $doc])*
         #[utoipa::path(post, path = $path, tag = "v2", summary = $summary,
-            params($($params)*,
-                ("Inference-Header-Content-Length" = Option<u64>, Header, description = "Bytes of JSON in front of binary tensors; without it all of the body is JSON")),
+            params($($params)*, V2HeaderLength),
             request_body(description = "JSON; or JSON with binary tensors behind it: little-endian, row after row, in the order of the inputs that have `binary_data_size`", content(
                 (V2InferRequest = "application/json", examples(
                     ("flat data" = (value = json!({"id": "7", "inputs": [{"name": "features", "datatype": "FP32", "shape": [1, 4], "data": [5.1, 3.5, 1.4, 0.2]}]}))),
                     ("nested data, one output" = (value = json!({"inputs": [{"name": "features", "datatype": "FP32", "shape": [2, 4], "data": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]}], "outputs": [{"name": "label"}]})))
                 )),
-                (Vec<u8> = "application/octet-stream")
+                (V2Bytes = "application/octet-stream")
             )),
             responses(
                 (status = 200, description = "The outputs; JSON, or where binary outputs were asked for JSON with the tensors behind it and the header `Inference-Header-Content-Length`", content(
                     (V2InferAnswer = "application/json", example = json!({"model_name": "iris", "model_version": "1", "id": "7", "outputs": [
                         {"name": "label", "datatype": "INT64", "shape": [1], "data": [0]},
                         {"name": "probabilities", "datatype": "FP32", "shape": [1, 3], "data": [0.97, 0.02, 0.01]}]})),
-                    (Vec<u8> = "application/octet-stream")
+                    (V2Bytes = "application/octet-stream")
                 )),
                 (status = 400, description = "Not JSON, not built as the protocol says, or not what the model takes: names, datatypes, shapes, sizes, rows", body = crate::error::V2Error,
                     example = json!({"error": "input \"features\" has the shape [1, 3], the model takes [-1, 4]"})),

@@ -9,7 +9,7 @@ use crate::{
     error::{ApiError, Code},
     media,
     predict::body,
-    served::Served,
+    served::{Served, Traffic},
     state::State,
 };
 use axum::{
@@ -40,12 +40,14 @@ where
     let most = state.config.limits.max_body_bytes;
     let accepted = accepted(state, head, target);
     let ((served, json_length), body) = body::taken(body, &head.headers, most, accepted).await?;
-    let work = || body::caught(|| infer(state, served, &body, json_length));
-    let answered = if body.len() >= LARGE_BYTES && may_block() {
+    let most = state.config.limits.max_batch_rows;
+    let work = || body::caught(|| infer(served, most, &body, json_length, Traffic::Clients));
+    let (answered, rows) = if body.len() >= LARGE_BYTES && may_block() {
         tokio::task::block_in_place(work)
     } else {
         work()
     }?;
+    state.metrics.rows(rows);
     let mut response = Response::new(Body::from(answered.body));
     let headers = response.headers_mut();
     let kind = match answered.json_length {
@@ -107,19 +109,23 @@ fn media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-fn infer(
-    state: &State,
+/// Body to body, and how many rows they were.
+///
+/// # Errors
+/// An [`ApiError`] for whatever the request or the model is wrong about.
+pub(crate) fn infer(
     served: &Served,
+    rows_max: usize,
     body: &[u8],
     json_length: Option<usize>,
-) -> Result<Answered, ApiError> {
+    traffic: Traffic,
+) -> Result<(Answered, usize), ApiError> {
     let request = request::read(body, json_length)?;
     let wanted = request.wanted();
-    let outputs = served.infer(
-        &request.inputs,
-        wanted.as_deref(),
-        state.config.limits.max_batch_rows,
-    )?;
-    state.metrics.rows(served.count_rows(&request.inputs));
-    written::write(served, &request, &outputs)
+    let outputs = match traffic {
+        Traffic::Clients => served.infer(&request.inputs, wanted.as_deref(), rows_max),
+        Traffic::Examples => served.evaluate(&request.inputs, wanted.as_deref(), rows_max),
+    }?;
+    let answered = written::write(served, &request, &outputs)?;
+    Ok((answered, served.count_rows(&request.inputs)))
 }

@@ -71,7 +71,7 @@ impl<'de: 'b, 'b> Visitor<'de> for InputVisitor<'b> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Input<'b>, A::Error> {
         let (mut name, mut shape, mut datatype) = (None, None::<Vec<Size>>, None);
-        let (mut parameters, mut source) = (None::<InputParameters>, None);
+        let (mut parameters, mut source) = (None::<Option<InputParameters>>, None);
         while let Some(field) = map.next_key()? {
             match field {
                 Field::Name => once("name", name.replace(map.next_value::<String>()?))?,
@@ -96,7 +96,7 @@ impl<'de: 'b, 'b> Visitor<'de> for InputVisitor<'b> {
         }
         let name = name.ok_or_else(|| A::Error::missing_field("name"))?;
         let lacks = |field: &str| A::Error::custom(format!("input {} has no {field}", fault::quoted(&name)));
-        let parameters = parameters.unwrap_or_default();
+        let parameters = parameters.flatten().unwrap_or_default();
         if parameters.shared_memory_region.is_some() {
             let name = fault::quoted(&name);
             return Err(A::Error::custom(format!(
@@ -167,11 +167,14 @@ struct Size(usize);
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_u64(SizeVisitor)
+        deserializer.deserialize_any(SizeVisitor)
     }
 }
 
 struct SizeVisitor;
+
+/// Whole numbers that a float64 tells from their neighbours.
+const SIZE_MOST: f64 = 9_007_199_254_740_991.0;
 
 impl Visitor<'_> for SizeVisitor {
     type Value = Size;
@@ -186,5 +189,11 @@ impl Visitor<'_> for SizeVisitor {
     }
     fn visit_i64<E: Error>(self, size: i64) -> Result<Size, E> {
         Err(E::invalid_value(serde::de::Unexpected::Signed(size), &self))
+    }
+    /// JSON has one kind of number: 2.0 is 2.
+    fn visit_f64<E: Error>(self, size: f64) -> Result<Size, E> {
+        let is_size = size.fract() == 0.0 && (0.0..=SIZE_MOST).contains(&size);
+        let invalid = || E::invalid_value(serde::de::Unexpected::Float(size), &self);
+        is_size.then_some(Size(size as usize)).ok_or_else(invalid)
     }
 }

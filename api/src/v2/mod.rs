@@ -14,6 +14,7 @@ mod path;
 mod request;
 mod texts;
 
+pub(crate) use infer::infer;
 pub use path::{Endpoint, Target, is_below};
 pub use texts::Texts;
 
@@ -76,9 +77,7 @@ fn served<'s>(state: &'s State, target: Target<'_>) -> Result<&'s Served, ApiErr
     let served = state.served()?;
     let signature = served.signature();
     if !target.model.is_none_or(|model| is_same(model, &signature.name)) {
-        let model = target.model.map(quoted).unwrap_or_default();
-        let message = format!("model {model} is unknown, this server has {:?}", signature.name);
-        return Err(ApiError::new(Code::NotFound, message));
+        return Err(unknown(target.model.unwrap_or_default(), &signature.name));
     }
     if !target
         .version
@@ -92,6 +91,12 @@ fn served<'s>(state: &'s State, target: Target<'_>) -> Result<&'s Served, ApiErr
         return Err(ApiError::new(Code::NotFound, message));
     }
     Ok(served)
+}
+
+/// Another model than the one that there is.
+pub(crate) fn unknown(model: &str, name: &str) -> ApiError {
+    let message = format!("model {} is unknown, this server has {name:?}", quoted(model));
+    ApiError::new(Code::NotFound, message)
 }
 
 /// Whether a part of a path is this name, as it is or percent-encoded.

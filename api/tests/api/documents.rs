@@ -1,52 +1,8 @@
-//! `/openapi.json`, `/docs`, `/model/info`, `/health` and the probes.
+//! Documented paths and bodies, `/docs`, `/model/info`, `/health` and the probes.
 
 use crate::{fixture, server::Server};
 use serde_json::Value;
 use std::fs;
-
-/// The committed document is what the server answers; `UPDATE_OPENAPI=1 cargo test -p inference-api`
-/// writes it anew.
-#[test]
-fn openapi_is_the_committed_file() {
-    let directory = fixture::directory();
-    let server = Server::start(directory.path(), &[]);
-    let answer = server.client().get("/openapi.json");
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-    if std::env::var_os("UPDATE_OPENAPI").is_some() {
-        fs::write(path, &answer.body).unwrap();
-    }
-    let committed = fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        committed == answer.body,
-        "api/openapi.json is out of date: UPDATE_OPENAPI=1 cargo test -p inference-api"
-    );
-    let document = answer.json();
-    assert_eq!(
-        document["openapi"].as_str().map(|version| &version[..3]),
-        Some("3.1")
-    );
-    for reference in references(&document) {
-        let pointer = reference.strip_prefix('#').expect("references stay inside");
-        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
-    }
-}
-
-fn references(value: &Value) -> Vec<&str> {
-    match value {
-        Value::Object(map) => map
-            .iter()
-            .flat_map(|(key, value)| {
-                if key == "$ref" {
-                    vec![value.as_str().unwrap()]
-                } else {
-                    references(value)
-                }
-            })
-            .collect(),
-        Value::Array(items) => items.iter().flat_map(references).collect(),
-        _ => Vec::new(),
-    }
-}
 
 #[test]
 fn every_documented_path_answers() {
@@ -55,7 +11,6 @@ fn every_documented_path_answers() {
     let mut client = server.client();
     let document = client.get("/openapi.json").json();
     for (path, operations) in document["paths"].as_object().unwrap() {
-        // The examples are for a model that has this name and version.
         let path = &path.replace("{model}", "iris").replace("{version}", "1");
         for (method, operation) in operations.as_object().unwrap() {
             let answer = match method.as_str() {

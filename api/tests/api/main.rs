@@ -18,6 +18,7 @@ mod loading;
 mod metrics;
 mod mlflow;
 mod mlflow_oracle;
+mod openapi;
 mod oracle;
 mod pages;
 mod plain;

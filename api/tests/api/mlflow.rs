@@ -18,6 +18,19 @@ fn invoke(client: &mut Client, kind: &str, body: &[u8]) -> Answer {
     answer
 }
 
+/// A list does not fit into a cell, and its first value alone is not the row.
+#[test]
+fn a_cell_of_text_is_one_value() {
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &[]);
+    let answer = invoke(&mut server.client(), CSV, b"features\n5.1\n");
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(
+        answer.body.contains("a list of values, which text cannot hold"),
+        "{answer:?}"
+    );
+}
+
 #[test]
 fn every_format_gives_the_labels() {
     let directory = fixture::directory();

@@ -166,6 +166,8 @@ fn predict_refuses_what_it_cannot_say() {
         ("linear_int64", r#"{"features":[1,2.5,3,4]}"#),
         ("linear_int64", r#"{"instances":[[1,2,3,4],[1,2,3,1e300]]}"#),
         ("linear_int64", r#"{"features":[1,2,3,1e400]}"#),
+        // As float64 it is its neighbour.
+        ("linear_int64", r#"{"features":[1,2,3,9007199254740993]}"#),
         ("ridge_number_f32", r#"{"features":[1,2,3,4,5,6,7,8,9,1e39]}"#),
         ("ridge_number_f32", r#"{"features":[1,2,3]}"#),
         (

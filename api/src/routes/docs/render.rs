@@ -1,11 +1,12 @@
 //! OpenAPI JSON to HTML. Every text is escaped; nothing is fetched from elsewhere.
 
+use crate::openapi::Parts;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// The whole page.
-pub fn page(document: &Value) -> String {
-    let info = &document["info"];
+pub fn page(document: &Parts) -> String {
+    let info = &document.info;
     let title = escape(text(&info["title"]));
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p class=\"dim\">Version {} · for programs: <a href=\"openapi.json\">openapi.json</a></p>\n{}",
@@ -13,7 +14,7 @@ pub fn page(document: &Value) -> String {
         escape(text(&info["version"])),
         prose(text(&info["description"])),
     );
-    for tag in items(&document["tags"]) {
+    for tag in items(&document.tags) {
         let name = text(&tag["name"]);
         let _ = write!(
             html,
@@ -21,7 +22,7 @@ pub fn page(document: &Value) -> String {
             escape(&capital(name)),
             escape(text(&tag["description"]))
         );
-        for (path, operations) in entries(&document["paths"]) {
+        for (path, operations) in entries(&document.paths) {
             for (method, operation) in operations.as_object().into_iter().flatten() {
                 if items(&operation["tags"]).any(|tag| tag == name) {
                     operation_section(&mut html, path, method, operation);
@@ -30,7 +31,7 @@ pub fn page(document: &Value) -> String {
         }
     }
     html.push_str("<h2>Bodies</h2>\n");
-    for (name, schema) in entries(&document["components"]["schemas"]) {
+    for (name, schema) in entries(&document.components["schemas"]) {
         schema_section(&mut html, name, schema);
     }
     html.push_str("</body>\n</html>\n");
@@ -144,13 +145,26 @@ fn type_of(schema: &Value) -> String {
         kind => vec![text(kind)],
     };
     match kinds.as_slice() {
-        ["array"] => format!("array of {}", type_of(&schema["items"])),
+        ["array"] => array(schema),
         ["object"] if schema["additionalProperties"].is_object() => {
             format!("map to {}", type_of(&schema["additionalProperties"]))
         }
         [] | [""] => "any".to_owned(),
         kinds => escape(&kinds.join(" or ")),
     }
+}
+
+/// How many of what; a list of different things by its places.
+fn array(schema: &Value) -> String {
+    let places: Vec<String> = items(&schema["prefixItems"]).map(type_of).collect();
+    if !places.is_empty() {
+        return format!("array: {}", places.join(", "));
+    }
+    let count = match (&schema["minItems"], &schema["maxItems"]) {
+        (Value::Number(least), Value::Number(most)) if least == most => format!(" of {most}:"),
+        _ => " of".to_owned(),
+    };
+    format!("array{count} {}", type_of(&schema["items"]))
 }
 
 /// Paragraphs, with `code`.

@@ -191,3 +191,30 @@ fn numbers_that_json_has_not() {
     }
     insta::assert_snapshot!(refusals);
 }
+
+/// JSON has one kind of number, and null is a field that is not there.
+#[test]
+fn sizes_with_a_point_and_parameters_of_nothing() {
+    let directory = crate::fixture::directory();
+    let server = Server::start(directory.path(), &["--name", "iris"]);
+    let mut client = server.client();
+    let request = |shape: &str| {
+        format!(
+            r#"{{"id":null,"parameters":null,"outputs":null,"inputs":[{{"name":"features","datatype":"FP32","shape":{shape},"parameters":null,"data":[5.1,3.5,1.4,0.2]}}]}}"#
+        )
+    };
+    let path = "/v2/models/iris/infer";
+    let answer = infer(&mut client, path, &request("[1.0,4]"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for shape in [
+        "[1.5,4]",
+        "[-1.0,4]",
+        "[1e300,4]",
+        "[\"1\",4]",
+        "[null,4]",
+        "[true,4]",
+    ] {
+        let answer = infer(&mut client, path, &request(shape));
+        assert_eq!(answer.status, 400, "{shape}: {answer:?}");
+    }
+}
