@@ -14,7 +14,7 @@ use crate::{
     served::{Engine, Served},
 };
 use contract::{Manifest, info::Digests, manifest::Task, names, sha256_hex};
-use onnx::Model;
+use onnx::{Bytes, Model};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -96,12 +96,23 @@ pub fn load(config: &Config) -> Result<Served, LoadError> {
     if manifest_bytes.is_none() && metadata.is_dir() {
         return Err(LoadError::NoManifest { directory });
     }
-    let model_bytes = files::read(&model_path, onnx::MAX_BYTES as u64)?;
-    let model_digest = sha256_hex(&model_bytes);
+    let model_bytes = Bytes::from(files::read(&model_path, onnx::MAX_BYTES as u64)?);
     let Some(manifest_bytes) = manifest_bytes else {
-        return plain::served(config, &model_path, &model_bytes, model_digest);
+        let digest = || sha256_hex(&model_bytes);
+        let (digest, parts) = beside(digest, || plain::parts(&model_path, &model_bytes));
+        return Ok(plain::served(config, &model_path, digest, parts?));
     };
     let manifest = files::manifest(&manifest_path, &manifest_bytes)?;
+    // A start is waited for, and a large model takes longest: what does not need it is done beside it.
+    let rest = || {
+        let reference = files::reference(&directory, &manifest);
+        let watch = |reference| DriftWatch::new(Arc::new(reference), &config.drift);
+        (
+            sha256_hex(&model_bytes),
+            reference.map(|reference| reference.map(watch)),
+        )
+    };
+    let ((model_digest, drift), model) = beside(rest, || Model::read_shared(&model_bytes));
     if manifest.model_digest != model_digest {
         return Err(LoadError::Digest {
             path: model_path,
@@ -109,18 +120,30 @@ pub fn load(config: &Config) -> Result<Served, LoadError> {
             expected: manifest.model_digest,
         });
     }
-    let model = Model::read(&model_bytes).map_err(|cause| LoadError::Onnx {
+    let model = model.map_err(|cause| LoadError::Onnx {
         path: model_path,
         cause,
     })?;
     checks::schema(&manifest, &model)?;
     checks::golden_rows(&manifest, &model)?;
     checks::answers(&model, &checks::middle_row(&manifest.features))?;
-    let reference = files::reference(&directory, &manifest)?;
-    let drift = reference.map(|reference| DriftWatch::new(Arc::new(reference), &config.drift));
+    let drift = drift?;
     let info = from_manifest(config, &manifest, sha256_hex(&manifest_bytes));
     let named = manifest.class_names().is_some();
     Ok(Served::new(Engine::Forest(model), info, named, drift))
+}
+
+/// Does one thing on a thread of its own and the other on this one.
+fn beside<A: Send, B>(other: impl FnOnce() -> A + Send, this: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let this = this();
+        let other = other.join();
+        (
+            other.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            this,
+        )
+    })
 }
 
 fn from_manifest(config: &Config, manifest: &Manifest, manifest_digest: String) -> contract::ModelInfo {

@@ -12,24 +12,29 @@ use contract::{
     names,
 };
 use onnx::{
-    Model, Plan,
+    Bytes, Model, Plan,
     plan::{Classes, Element, Limits, Port},
 };
 use std::path::Path;
 
-/// Serves a forest as such, and any other graph that the evaluator knows as a plan.
-pub fn served(config: &Config, path: &Path, bytes: &[u8], digest: String) -> Result<Served, LoadError> {
-    let (engine, task, features, classes) = match Model::read(bytes) {
-        Ok(model) => forest(model)?,
+/// A forest as such, and any other graph that the evaluator knows as a plan.
+pub fn parts(path: &Path, bytes: &Bytes) -> Result<Parts, LoadError> {
+    match Model::read_shared(bytes) {
+        Ok(model) => forest(model),
         // Its words are about the strict form; the evaluator's tell what would be needed.
         Err(_) => {
-            let plan = Plan::read(bytes, &Limits::default());
-            plan_parts(plan.map_err(|cause| LoadError::Plan {
+            let plan = Plan::read_shared(bytes, &Limits::default());
+            Ok(plan_parts(plan.map_err(|cause| LoadError::Plan {
                 path: path.to_owned(),
                 cause: Box::new(cause),
-            })?)
+            })?))
         }
-    };
+    }
+}
+
+/// Serves these parts.
+pub fn served(config: &Config, path: &Path, digest: String, parts: Parts) -> Served {
+    let (engine, task, features, classes) = parts;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let info = ModelInfo {
         name: config
@@ -54,7 +59,7 @@ pub fn served(config: &Config, path: &Path, bytes: &[u8], digest: String) -> Res
         code_commit: None,
         image_tag: config.release.tag.clone(),
     };
-    Ok(Served::new(engine, info, false, None))
+    Served::new(engine, info, false, None)
 }
 
 /// First 12 hex digits of a digest: enough to tell versions apart where there is no number.
@@ -62,7 +67,8 @@ pub fn short(digest: &str) -> String {
     digest.trim_start_matches("sha256:").chars().take(12).collect()
 }
 
-type Parts = (Engine, Task, Vec<Feature>, Vec<String>);
+/// Engine, task, features and classes.
+pub type Parts = (Engine, Task, Vec<Feature>, Vec<String>);
 
 fn forest(model: Model) -> Result<Parts, LoadError> {
     checks::answers(&model, &vec![0.0; model.features()])?;

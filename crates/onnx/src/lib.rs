@@ -20,6 +20,7 @@ extern crate self as onnx;
 
 mod ensemble;
 mod eval;
+mod field;
 pub mod plan;
 mod read;
 #[cfg(test)]
@@ -39,6 +40,8 @@ mod proto {
 pub use ensemble::{InvalidEnsemble, Node, Output, Tree, TreeEnsemble};
 pub use eval::Model;
 pub use plan::{Plan, PlanError, RunError, Scratch};
+/// Bytes of a file that its readers share instead of copying them.
+pub use prost::bytes::Bytes;
 pub use read::{MAX_BYTES, ReadError, read};
 pub use write::write;
 

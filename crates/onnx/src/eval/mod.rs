@@ -7,8 +7,9 @@ mod tests;
 mod walk;
 
 use crate::ensemble::{Output, TreeEnsemble};
-use crate::read::{ReadError, read};
+use crate::read::{ReadError, read, read_shared};
 use bits::Bits;
+use prost::bytes::Bytes;
 use walk::Walk;
 
 /// A tree ensemble ready to answer rows. Immutable, `Send` and `Sync`.
@@ -44,6 +45,14 @@ impl Model {
     /// Reads and compiles the bytes of an ONNX file.
     pub fn read(bytes: &[u8]) -> Result<Model, ReadError> {
         Ok(Model::from(&read(bytes)?))
+    }
+
+    /// The same, of bytes that need not be copied.
+    ///
+    /// # Errors
+    /// A [`ReadError`] for whatever is not the form that [`crate::write()`] makes.
+    pub fn read_shared(bytes: &Bytes) -> Result<Model, ReadError> {
+        Ok(Model::from(&read_shared(bytes)?))
     }
 
     /// Width of a row.

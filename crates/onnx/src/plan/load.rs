@@ -18,7 +18,7 @@ const REHEARSALS: [usize; 2] = [2, 5];
 /// Operators between a classifier and its output that are looked through.
 const PASSED_ON: usize = 16;
 
-pub(super) fn plan(bytes: &[u8], limits: &Limits) -> Result<Plan, PlanError> {
+pub(super) fn plan(bytes: &Bytes, limits: &Limits) -> Result<Plan, PlanError> {
     if bytes.len() > limits.bytes {
         return Err(PlanError::TooLarge {
             bytes: bytes.len(),
@@ -26,7 +26,7 @@ pub(super) fn plan(bytes: &[u8], limits: &Limits) -> Result<Plan, PlanError> {
         });
     }
     wire::check(bytes, limits.messages)?;
-    let model = ModelProto::decode(Bytes::copy_from_slice(bytes))?;
+    let model = ModelProto::decode(bytes.clone())?;
     let (opset, ml_opset) = opsets(&model)?;
     let producer: String = model.producer_name().chars().take(80).collect();
     let graph = model.graph.ok_or(PlanError::Empty)?;

@@ -27,6 +27,7 @@ pub use fault::Fault;
 pub use value::{Element, MAX_RANK, Strings, Values, View};
 
 use kernel::{Kernel, Place};
+use prost::bytes::Bytes;
 use value::Tensor;
 
 /// What a file may ask for. The defaults are far above any exported model and far below what would
@@ -175,6 +176,14 @@ impl Plan {
     /// # Errors
     /// A [`PlanError`] that names what is not supported, wrong or too large. Never panics.
     pub fn read(bytes: &[u8], limits: &Limits) -> Result<Plan, PlanError> {
+        Plan::read_shared(&Bytes::copy_from_slice(bytes), limits)
+    }
+
+    /// The same, of bytes that need not be copied.
+    ///
+    /// # Errors
+    /// As [`Plan::read`].
+    pub fn read_shared(bytes: &Bytes, limits: &Limits) -> Result<Plan, PlanError> {
         load::plan(bytes, limits)
     }
 

@@ -5,6 +5,7 @@
 //! table are newer than it, or without influence; prost skips them as well.
 
 use super::error::PlanError;
+use crate::field::skip_list;
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
@@ -110,13 +111,22 @@ fn message(
     })?;
     let mut graphs = 0;
     while !rest.is_empty() {
+        let key = rest[0];
         let (number, wire) = decode_key(&mut rest).map_err(|_| damaged("field key"))?;
         match wire {
             WireType::Varint => {
                 decode_varint(&mut rest).map_err(|_| damaged("number"))?;
+                if key < 0x80 {
+                    skip_list(&mut rest, key, wire);
+                }
             }
             WireType::SixtyFourBit if rest.len() >= 8 => rest.advance(8),
-            WireType::ThirtyTwoBit if rest.len() >= 4 => rest.advance(4),
+            WireType::ThirtyTwoBit if rest.len() >= 4 => {
+                rest.advance(4);
+                if key < 0x80 {
+                    skip_list(&mut rest, key, wire);
+                }
+            }
             WireType::LengthDelimited => {
                 let length = decode_varint(&mut rest).map_err(|_| damaged("length"))?;
                 let length = usize::try_from(length)

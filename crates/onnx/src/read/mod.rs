@@ -87,11 +87,16 @@ pub enum ReadError {
 /// Reads an ensemble from the bytes of an ONNX file. Never panics; memory is bounded by a small
 /// multiple of the file's size, which is at most [`MAX_BYTES`].
 pub fn read(bytes: &[u8]) -> Result<TreeEnsemble, ReadError> {
+    read_shared(&Bytes::copy_from_slice(bytes))
+}
+
+/// The same without a copy.
+pub(crate) fn read_shared(bytes: &Bytes) -> Result<TreeEnsemble, ReadError> {
     if bytes.len() > MAX_BYTES {
         return Err(ReadError::TooLarge(bytes.len()));
     }
     wire::check(bytes)?;
-    graph::ensemble(ModelProto::decode(Bytes::copy_from_slice(bytes))?)
+    graph::ensemble(ModelProto::decode(bytes.clone())?)
 }
 
 /// `Ok` when `value` is what it has to be.
