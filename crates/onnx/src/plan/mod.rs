@@ -16,6 +16,7 @@ mod kernel;
 mod load;
 mod ops;
 mod ports;
+mod real;
 mod run;
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,8 @@ use super::Classes;
 use super::attrs;
 use super::fault::{Fault, same_count};
 use super::kernel::{Build, Call, Kernel};
-use super::value::{Data, Element, MAX_RANK, Real, Scalar, Shape, Strings, Tensor, Values, View};
+use super::real::Real;
+use super::value::{Data, Element, MAX_RANK, Scalar, Shape, Strings, Tensor, Values, View};
 
 /// Domain of the operators of classical machine learning.
 pub(super) const ML: &str = "ai.onnx.ml";
