@@ -147,6 +147,8 @@ fn message(
                         return Err(damaged("more than one graph"));
                     }
                     message(inner, body, left, depth, most)?;
+                } else if key < 0x80 {
+                    skip_list(&mut rest, key, wire);
                 }
             }
             _ => return Err(damaged("ends inside a number, or a group")),

@@ -5,7 +5,7 @@
 //! would skip in silence is refused.
 
 use super::ReadError;
-use crate::field::skip_list;
+use crate::field::{skip_list, skip_words};
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
@@ -43,6 +43,10 @@ const fn field(number: u32, name: &'static str, most: usize, kind: Kind) -> Fiel
         kind,
     }
 }
+
+/// The modes of our trees.
+const BRANCH: &[u8] = b"BRANCH_LEQ";
+const LEAF: &[u8] = b"LEAF";
 
 const MANY: usize = usize::MAX;
 /// No message of ours has more fields.
@@ -200,7 +204,7 @@ fn message(shape: &'static Shape, mut rest: &[u8], deep: bool) -> Result<(), Rea
                 rest = after;
                 match field.kind {
                     Kind::Message(inner) if deep => message(inner, body, deep)?,
-                    Kind::Mode if body != b"BRANCH_LEQ" && body != b"LEAF" => {
+                    Kind::Mode if body != BRANCH && body != LEAF => {
                         return Err(ReadError::Different {
                             what: "node mode".into(),
                             value: super::short(&String::from_utf8_lossy(&body[..body.len().min(64)])),
@@ -213,8 +217,10 @@ fn message(shape: &'static Shape, mut rest: &[u8], deep: bool) -> Result<(), Rea
             WireType::ThirtyTwoBit if rest.len() >= 4 => rest.advance(4),
             _ => return Err(damaged("ends inside a number")),
         }
-        if field.most == MANY && key < 0x80 {
-            skip_list(&mut rest, key, wire);
+        match field.kind {
+            Kind::Mode if key < 0x80 => skip_words(&mut rest, key, &[LEAF, BRANCH]),
+            Kind::Packed(single) if key < 0x80 && wire == single => skip_list(&mut rest, key, wire),
+            _ => {}
         }
     }
     Ok(())
