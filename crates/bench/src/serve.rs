@@ -191,7 +191,7 @@ fn train(folder: &Path) -> Result<PathBuf> {
 
 /// A forest of some 15 MB: full-depth trees on rows whose classes are hard to tell.
 fn train_large(folder: &Path) -> Result<PathBuf> {
-    const ROWS: usize = 17_000;
+    const ROWS: usize = 15_400;
     let mut random = 1u64;
     let mut next = || {
         // Knuth's MMIX generator: the same rows everywhere.

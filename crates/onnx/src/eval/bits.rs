@@ -11,12 +11,6 @@ use crate::ensemble::{Node, Output, Tree, TreeEnsemble};
 /// Trees whose masks are kept side by side on the stack.
 const TREES: usize = 128;
 
-/// A word for each tree. Where it lies decides over a third of the time, and the stack would lie
-/// elsewhere in each process: the processor hands on a part of what was just written only where both
-/// are in one cache line.
-#[repr(align(64))]
-struct Words([u64; TREES]);
-
 /// One branch of one tree.
 #[derive(Clone, Copy, Debug)]
 struct Cut {
@@ -67,8 +61,7 @@ impl Bits {
     #[inline(always)]
     pub(super) fn each_leaf(&self, row: &[f32], width: usize, mut each: impl FnMut(&[f32])) {
         for block in &self.blocks {
-            let mut words = Words([u64::MAX; TREES]);
-            let leaves = &mut words.0;
+            let mut leaves = [u64::MAX; TREES];
             for run in &block.runs {
                 let value = row[run.feature as usize];
                 for cut in &block.cuts[run.start as usize..run.end as usize] {
@@ -78,7 +71,7 @@ impl Bits {
                     leaves[cut.tree as usize % TREES] &= cut.mask;
                 }
             }
-            for (first, leaves) in block.first_values.iter().zip(*leaves) {
+            for (first, leaves) in block.first_values.iter().zip(leaves) {
                 let place = *first as usize + leaves.trailing_zeros() as usize * width;
                 each(&block.values[place..place + width]);
             }

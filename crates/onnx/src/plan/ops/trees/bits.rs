@@ -9,12 +9,6 @@ const TREES: usize = 128;
 /// In a cut's tree number: NaN does not rule the lower side out.
 const NAN_LOW: u32 = 1 << 31;
 
-/// A word for each tree. Where it lies decides over a third of the time, and the stack would lie
-/// elsewhere in each process: the processor hands on a part of what was just written only where both
-/// are in one cache line.
-#[repr(align(64))]
-struct Words([u64; TREES]);
-
 /// One branch of one tree.
 #[derive(Clone, Copy, Debug)]
 struct Cut<T> {
@@ -75,8 +69,7 @@ impl<T: Real> Bits<T> {
     pub(super) fn each_leaf(&self, row: &[T], mut each: impl FnMut(usize, u32)) {
         let mut tree = 0;
         for block in &self.blocks {
-            let mut words = Words([u64::MAX; TREES]);
-            let leaves = &mut words.0;
+            let mut leaves = [u64::MAX; TREES];
             for run in &block.runs {
                 let value = row[run.feature as usize];
                 let cuts = &block.cuts[run.start as usize..run.end as usize];
@@ -93,7 +86,7 @@ impl<T: Real> Bits<T> {
                     leaves[cut.tree as usize % TREES] &= cut.mask;
                 }
             }
-            for (first, leaves) in block.first_leaves.iter().zip(*leaves) {
+            for (first, leaves) in block.first_leaves.iter().zip(leaves) {
                 each(tree, first + leaves.trailing_zeros());
                 tree += 1;
             }
