@@ -204,9 +204,19 @@ fn selectors_and_pods_keep_the_rules() {
                 }
                 assert_eq!(container["imagePullPolicy"], "IfNotPresent", "{name}");
                 if name.starts_with("Deployment/") {
-                    for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+                    for probe in ["readinessProbe", "livenessProbe"] {
                         assert_eq!(container[probe]["httpGet"]["port"], "http", "{name} {probe}");
                     }
+                    // Whoever is still starting is not ended for it.
+                    let probe = match &container["startupProbe"] {
+                        Value::Null => &container["livenessProbe"],
+                        startup => startup,
+                    };
+                    let tries = probe["failureThreshold"]
+                        .as_u64()
+                        .zip(probe["periodSeconds"].as_u64());
+                    let patience_s = tries.map(|(tries, pause_s)| tries * pause_s);
+                    assert!(patience_s >= Some(30), "{name}: {patience_s:?} s to start");
                 }
             }
         }
