@@ -6,6 +6,10 @@ use super::plain::{Node, Tree, first_leaf};
 
 /// Trees whose masks are kept side by side on the stack.
 const TREES: usize = 128;
+/// Leaves of a tree, on average, up to which this is faster than walking: a row applies half of the
+/// cuts, and a walk takes as many steps as the tree is deep. Measured: 0.7 ms against 0.8 ms for 1,000
+/// rows and 100 trees of 16 leaves, 1.3 against 1.0 of 32, 2.3 against 1.0 of 64.
+const FEW_LEAVES: usize = 20;
 /// In a cut's tree number: NaN does not rule the lower side out.
 const NAN_LOW: u32 = 1 << 31;
 
@@ -41,7 +45,8 @@ pub(super) struct Bits<T> {
 }
 
 impl<T: Real> Bits<T> {
-    /// `None` when a tree is no tree, or has more leaves than a word has bits.
+    /// `None` when a tree is no tree, or has more leaves than a word has bits, or they have so many that
+    /// a walk is faster.
     pub(super) fn new(trees: &[Tree<T>], missing: bool) -> Option<Self> {
         let fits = |tree: &Tree<T>| {
             let thresholds = tree.nodes.iter().all(|node| match node {
@@ -50,8 +55,10 @@ impl<T: Real> Bits<T> {
             });
             tree.leaves <= 64 && !tree.shared && thresholds
         };
+        let leaves: usize = trees.iter().map(|tree| tree.leaves).sum();
+        let few = leaves <= FEW_LEAVES * trees.len();
         let blocks = || trees.chunks(TREES).map(Block::new).collect();
-        trees.iter().all(fits).then(|| Bits {
+        (few && trees.iter().all(fits)).then(|| Bits {
             blocks: blocks(),
             missing,
         })
