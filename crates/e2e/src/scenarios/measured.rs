@@ -12,16 +12,10 @@ const REQUESTED_MIB_MAX: f64 = 1.6 * 1024.0;
 const NAMESPACES: [&str; 4] = ["argocd", "gitops", "serving", "training"];
 
 pub fn push_to_live(world: &World) -> Result<Option<String>> {
-    let (kube, promotion) = (world.kubernetes()?, world.person.last_promotion()?);
+    let promotion = world.person.last_promotion()?;
     let (mut back, mut forth) = (Vec::new(), Vec::new());
     let timed = |commit: &str| -> Result<Duration> {
-        // From rest: the smoke test of the sync before is part of that sync, and moves the alias.
-        world.champion_is_live()?;
-        world.wait_for("the end of the sync before", world.patience.rollout, || {
-            let phase = kube.operation_phase(names::INFERENCE_API)?;
-            ensure!(phase == "Succeeded", "its operation is {phase}");
-            Ok(())
-        })?;
+        world.at_rest()?;
         let reverted = world.person.revert(commit)?;
         world.wait_live(&reverted)?;
         Ok(world.person.pushed_at.get().elapsed())
