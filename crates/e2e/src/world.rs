@@ -295,13 +295,11 @@ impl World {
         })
     }
 
-    /// Waits until Argo CD's last operation is over, its smoke test and the alias included: what is
-    /// timed from here on waits for nothing that began before.
+    /// Waits until Argo CD's last operation is over, its smoke test and the alias included.
     pub fn at_rest(&self) -> Result<()> {
-        let kube = self.kubernetes()?;
         self.champion_is_live()?;
         self.wait_for("the end of the sync before", self.patience.rollout, || {
-            let phase = kube.operation_phase(names::INFERENCE_API)?;
+            let phase = self.kubernetes()?.operation_phase(names::INFERENCE_API)?;
             ensure!(phase == "Succeeded", "its operation is {phase}");
             Ok(())
         })
