@@ -52,13 +52,17 @@ pub fn main() -> ExitCode {
                 outcome.exit(),
             )
         }
-        Ok(single::Said::Text(text)) => (text, 0),
+        Ok(single::Said::Report(text, exit)) => (text, exit),
         Err(failure) => {
-            eprintln!("trainer {name}: {failure}");
+            let id = failure.detail.get("id").and_then(serde_json::Value::as_str);
+            let id = id.map(|id| format!(" [{id}]")).unwrap_or_default();
+            eprintln!("trainer {name}: {failure}{id}");
             (outcome::failed(name, &failure).to_string(), failure.exit)
         }
     };
-    // A reader that has gone away changes nothing about what was done.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    if !text.is_empty() {
+        // A reader that has gone away changes nothing about what was done.
+        let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+    }
     ExitCode::from(exit)
 }

@@ -16,8 +16,8 @@ use serde_json::Value;
 pub enum Said {
     /// As JSON.
     Outcome(Box<Outcome>),
-    /// As it is.
-    Text(String),
+    /// As it is (nothing where it went to a file), with the exit code.
+    Report(String, u8),
 }
 
 /// Name of the subcommand.
@@ -87,7 +87,9 @@ pub fn step(command: &Command) -> Result<Said> {
         Command::Trigger(flags) => trigger::trigger(flags),
         Command::Image(flags) => image::image(flags),
         Command::Champion(flags) => champion::champion(flags),
-        Command::Drift(flags) => return compare::compare(flags).map(Said::Text),
+        Command::Drift(flags) => {
+            return compare::compare(flags).map(|(text, exit)| Said::Report(text, exit));
+        }
     };
     Ok(Said::Outcome(Box::new(outcome?)))
 }

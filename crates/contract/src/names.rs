@@ -48,6 +48,8 @@ pub mod exit {
     pub const OUTRUN: u8 = 13;
     /// Another local run holds the lock.
     pub const LOCKED: u8 = 14;
+    /// `trainer drift --fail-on-drift` has found drift.
+    pub const DRIFT: u8 = 15;
     /// MLflow could not be reached or refused.
     pub const MLFLOW: u8 = 40;
     /// The image layout or registry could not be read or written.

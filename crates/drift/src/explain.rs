@@ -124,7 +124,7 @@ fn describe(
             let finite = || rows().filter(|(_, x)| x.is_finite());
             let values: Vec<f64> = finite().map(|(_, x)| x).collect();
             let words = match Ecdf::new(&values) {
-                Ok(current) => shape(name, sample, &current, now.location),
+                Ok(current) => shape(name, sample, &current, now.location, "training"),
                 Err(_) => format!("{name} has no values"),
             };
             // Seen at the place where both distributions are furthest apart, just before it if the
@@ -176,8 +176,8 @@ fn predictions(baseline: &Baseline, evaluation: &Evaluation) -> String {
     }
 }
 
-/// Higher or lower, wider or narrower, or neither.
-fn shape(name: &str, before: &Ecdf, now: &Ecdf, location: f64) -> String {
+/// Higher or lower, wider or narrower, or neither, than in what `before` is a sample of.
+pub(crate) fn shape(name: &str, before: &Ecdf, now: &Ecdf, location: f64, whose: &str) -> String {
     let quartiles = |sample: &Ecdf| [0.25, 0.5, 0.75].map(|share| quantile(sample, share));
     let ([a, was, b], [c, is, d]) = (quartiles(before), quartiles(now));
     let (spread, new_spread) = (b - a, d - c);
@@ -185,7 +185,7 @@ fn shape(name: &str, before: &Ecdf, now: &Ecdf, location: f64) -> String {
     if shift != 0.0 && shift.abs() >= 0.1 * spread {
         let word = if shift > 0.0 { "higher" } else { "lower" };
         return format!(
-            "{name} is {} {word} than in training (median {}, was {})",
+            "{name} is {} {word} than in {whose} (median {}, was {})",
             short(shift.abs(), 2),
             short(is, 3),
             short(was, 3)
@@ -195,25 +195,25 @@ fn shape(name: &str, before: &Ecdf, now: &Ecdf, location: f64) -> String {
     if ratio.is_finite() && !(0.8..=1.25).contains(&ratio) {
         let word = if ratio > 1.0 { "wider" } else { "narrower" };
         return format!(
-            "{name} is spread {word} than in training (half of it over {}, was {})",
+            "{name} is spread {word} than in {whose} (half of it over {}, was {})",
             short(new_spread, 2),
             short(spread, 2)
         );
     }
     format!(
-        "{name} is distributed otherwise than in training, most of all around {}",
+        "{name} is distributed otherwise than in {whose}, most of all around {}",
         short(location, 3)
     )
 }
 
 /// The smallest value with at least this share of the sample not above it.
-fn quantile(sample: &Ecdf, share: f64) -> f64 {
+pub(crate) fn quantile(sample: &Ecdf, share: f64) -> f64 {
     let wanted = (share * sample.count() as f64).ceil().max(1.0) as u64;
     sample.values()[sample.cumulative().partition_point(|&upto| upto < wanted)]
 }
 
 /// So many significant digits, without an exponent where that stays readable.
-fn short(value: f64, digits: i32) -> String {
+pub fn short(value: f64, digits: i32) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }

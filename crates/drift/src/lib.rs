@@ -31,7 +31,7 @@ mod walk;
 pub mod window;
 pub mod wire;
 
-pub use compare::{Column, Comparison, FeatureComparison, compare};
+pub use compare::{Cells, Column, Comparison, Sides};
 pub use ecdf::{Ecdf, SampleError};
 pub use ks::{KsError, KsResult, Method, two_sample};
 pub use reference::{Reference, ReferenceError};

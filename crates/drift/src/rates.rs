@@ -116,3 +116,27 @@ pub fn shares_test(reference: &[u64], current: &[u64]) -> f64 {
     // Nothing seen on either side: no test, nothing found.
     (least * tests.max(1) as f64).min(1.0)
 }
+
+/// `P(at least as many current observations lie in categories that the reference does not have)`, at most.
+///
+/// Which observations are the current side's is uniform over all choices, so that all c of a category are current
+/// with the chance of drawing no other: that gives the expected number of such observations, and Markov's
+/// inequality bounds the chance of the number seen. Weak where the reference is small, sharp where it is large enough
+/// that a category of some ten observations should have been seen.
+pub fn unseen_p(reference: &[u64], current: &[u64]) -> f64 {
+    let (ours, theirs): (u64, u64) = (reference.iter().sum(), current.iter().sum());
+    let pairs = || reference.iter().zip(current);
+    let seen: u64 = pairs().filter(|&(&a, _)| a == 0).map(|(_, &b)| b).sum();
+    if seen == 0 || ours == 0 {
+        return 1.0;
+    }
+    let all = ours + theirs;
+    let expected: f64 = pairs()
+        .map(|(&a, &b)| a + b)
+        .filter(|&count| count > 0 && count <= theirs)
+        .map(|count| {
+            count as f64 * (ln_binomial(all - count, theirs - count) - ln_binomial(all, theirs)).exp()
+        })
+        .sum();
+    (expected / seen as f64).min(1.0)
+}

@@ -213,7 +213,11 @@ impl Rule {
 }
 
 /// At most `most` of `count` items, evenly spread; which ones does not depend on what they are.
-fn spread<T>(count: usize, most: usize, items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+pub(crate) fn spread<T>(
+    count: usize,
+    most: usize,
+    items: impl Iterator<Item = T>,
+) -> impl Iterator<Item = T> {
     let taken = count.min(most);
     items
         .enumerate()

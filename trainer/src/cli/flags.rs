@@ -1,9 +1,7 @@
 //! Flags of each subcommand.
 
-use super::learn::delimiter;
 use super::{DataFlags, GateFlags, LearnFlags};
-use crate::data::{Limits, Missing};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 
 /// Folder of one run, as `load` makes it and the later steps need it.
@@ -313,40 +311,4 @@ pub struct TriggerFlags {
         value_name = "NAME"
     )]
     pub training_namespace: String,
-}
-
-/// How `drift` prints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// One JSON object, numbers in full.
-    #[default]
-    Json,
-    /// A table for people.
-    Text,
-}
-
-/// Flags of `drift`.
-#[derive(Clone, Debug, Args)]
-pub struct DriftFlags {
-    /// CSV file to compare with.
-    #[arg(long, value_name = "FILE")]
-    pub reference: PathBuf,
-    /// CSV file that is compared.
-    #[arg(long, value_name = "FILE")]
-    pub current: PathBuf,
-    /// How p-values are found: exact, asymp or auto.
-    #[arg(long, default_value = "auto")]
-    pub method: drift::Method,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    /// What to do with missing and infinite values; `mean` and `median` leave them out, as `drop` does.
-    #[arg(long, env = "MISSING", value_enum, default_value_t)]
-    pub missing: Missing,
-    /// Field separator: one character, or `tab`.
-    #[arg(long, env = "DELIMITER", default_value = ",", value_parser = delimiter, value_name = "CHARACTER")]
-    pub delimiter: u8,
-    /// Bounds.
-    #[command(flatten)]
-    pub limits: Limits,
 }

@@ -18,6 +18,14 @@ const NOTHING: [&str; 9] = ["na", "n/a", "nan", "null", "none", "nil", "?", "-",
 
 /// Judges a field whose outer spaces have been cut off.
 pub fn judge(text: &str) -> Cell {
+    match number(text) {
+        Cell::Number(value) if value.abs() > f64::from(f32::MAX) => Cell::Unbounded("too large for float32"),
+        cell => cell,
+    }
+}
+
+/// The same where no model computes with it: any finite double is a number.
+pub fn number(text: &str) -> Cell {
     if text.is_empty() {
         return Cell::Missing("missing");
     }
@@ -25,11 +33,18 @@ pub fn judge(text: &str) -> Cell {
     match text.parse::<f64>() {
         Ok(value) if value.is_nan() => Cell::Missing("not a number"),
         Ok(value) if value.is_infinite() => Cell::Unbounded("infinite"),
-        Ok(value) if value.abs() > f64::from(f32::MAX) => Cell::Unbounded("too large for float32"),
         Ok(value) => Cell::Number(value),
         Err(_) if NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) => Cell::Missing("missing"),
         Err(_) => Cell::Text,
     }
+}
+
+/// Whether a field is nothing even where texts are expected: `-` and `none` may be labels.
+pub fn is_nothing(text: &str) -> bool {
+    text.is_empty()
+        || ["nan", "na", "n/a", "null"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]

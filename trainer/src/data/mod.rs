@@ -1,7 +1,6 @@
 //! Tables to learn from: found, copied, read, checked and split.
 
 mod cells;
-mod columns;
 mod fetch;
 mod place;
 mod read;
@@ -12,14 +11,15 @@ mod table;
 mod target;
 mod text;
 
-pub use columns::numeric_columns;
+pub use cells::{Cell, is_nothing, number};
 pub use fetch::{Collected, collect};
 pub use place::{find, shown};
 pub use read::read;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, shorten};
 pub use split::{Part, Split, generator, split};
 pub use table::{Missing, Options, Table};
 pub use target::Target;
+pub use text::{broken, open};
 
 use clap::Args;
 

@@ -1,6 +1,6 @@
 //! Reads CSV files of one schema, row by row, and refuses at the first wrong field.
 
-use super::cells::{Cell, judge};
+use super::cells::{Cell, is_nothing, judge};
 use super::refusal::shorten;
 use super::target::Gathered;
 use super::text::{broken, open, refuse};
@@ -59,7 +59,7 @@ struct Reading {
 impl Reading {
     fn file(&mut self, file: &Collected, options: &Options) -> Result<(), Refusal> {
         let name = file.name.as_str();
-        let (mut csv, columns) = open(name, &file.path, options.delimiter)?;
+        let (mut csv, columns) = open(name, &file.path, options.delimiter, 2)?;
         self.schema(name, columns, options)?;
         let before = self.target.len();
         let mut record = ByteRecord::new();
@@ -165,11 +165,4 @@ impl Reading {
         self.target.push(target.unwrap_or_default(), at);
         Ok(())
     }
-}
-
-fn is_nothing(text: &str) -> bool {
-    text.is_empty()
-        || ["nan", "na", "n/a", "null"]
-            .iter()
-            .any(|word| text.eq_ignore_ascii_case(word))
 }

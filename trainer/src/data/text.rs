@@ -8,7 +8,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-/// Opens the file called `name` at `path` and reads its head: a reader of the rows, and the columns.
+/// Opens the file called `name` at `path` and reads its head: a reader of the rows, and the columns, of which there
+/// must be `least`.
 ///
 /// # Errors
 /// `Read`, `File` or `Head`.
@@ -16,6 +17,7 @@ pub fn open(
     name: &str,
     path: &Path,
     delimiter: u8,
+    least: usize,
 ) -> Result<(csv::Reader<BufReader<File>>, Vec<String>), Refusal> {
     let failed = |source| Refusal::Read {
         file: name.to_owned(),
@@ -42,11 +44,11 @@ pub fn open(
     if !csv.read_byte_record(&mut record).map_err(|e| broken(name, &e))? {
         return Err(refuse(name, "the file is empty"));
     }
-    let columns = head(name, &record, delimiter)?;
+    let columns = head(name, &record, delimiter, least)?;
     Ok((csv, columns))
 }
 
-fn head(file: &str, record: &ByteRecord, delimiter: u8) -> Result<Vec<String>, Refusal> {
+fn head(file: &str, record: &ByteRecord, delimiter: u8, least: usize) -> Result<Vec<String>, Refusal> {
     let bad = |column: usize, reason: String| Refusal::Head {
         file: file.to_owned(),
         column,
@@ -62,16 +64,21 @@ fn head(file: &str, record: &ByteRecord, delimiter: u8) -> Result<Vec<String>, R
         let other = [',', ';', '\t', '|']
             .into_iter()
             .find(|other| only.contains(*other));
-        return Err(refuse(
-            file,
-            &match other {
-                Some(other) => format!(
+        if let Some(other) = other {
+            return Err(refuse(
+                file,
+                &format!(
                     "the columns are separated by {other:?}, expected {:?} (--delimiter {other:?} reads it)",
                     char::from(delimiter)
                 ),
-                None => format!("only one column, {only:?}: a table needs features and a target"),
-            },
-        ));
+            ));
+        }
+        if least > 1 {
+            return Err(refuse(
+                file,
+                &format!("only one column, {only:?}: a table needs features and a target"),
+            ));
+        }
     }
     if columns.len() > COLUMNS_MAX {
         return Err(refuse(
