@@ -126,7 +126,7 @@ pub fn rates(rates: &Sides<Rate>) -> String {
     if rates.reference.events + rates.current.events == 0 {
         return "none".to_owned();
     }
-    format!("{was} > {is}")
+    format!("{was} → {is}")
 }
 
 /// What speaks most for drift of a column, if anything was tested.

@@ -1,6 +1,10 @@
 //! The trainer as a program, from outside.
 
 mod bad_data;
+mod drift;
+mod drift_browser;
+mod drift_oracle;
+mod drift_refusals;
 mod edges;
 mod help;
 mod kills;

@@ -81,7 +81,7 @@ pub(super) fn new(shares: &[Share], new: Rate) -> String {
 }
 
 pub(super) fn infinite(count: u64) -> String {
-    format!("{count} infinite values: counted as out of range, in no other statistic")
+    format!("infinite values: {count}, counted as out of range, in no other statistic")
 }
 
 pub(super) fn limit_law() -> String {

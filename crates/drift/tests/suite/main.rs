@@ -1,6 +1,7 @@
 //! Tests of the drift crate from outside, in one program so that they share the oracle.
 
 mod categories;
+mod compare;
 mod counts;
 mod npy;
 mod oracle;

@@ -205,7 +205,7 @@ fn categories(bars: &[(String, Sides<f64>)], others: Option<&(u64, Sides<f64>)>)
                 th scope="row" { (name) }
                 @for (class, share) in [("reference", shares.reference), ("current", shares.current)] {
                     td {
-                        span.bar class=(class) style={ "width:" (fixed(100.0 * share / most.max(f64::MIN_POSITIVE))) "%" } {}
+                        span.bar.(class) style={ "width:" (fixed(100.0 * share / most.max(f64::MIN_POSITIVE))) "%" } {}
                         span.value { (percent(Some(share))) }
                     }
                 }

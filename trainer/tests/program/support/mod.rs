@@ -7,4 +7,5 @@ pub mod mlflow;
 pub mod program;
 pub mod redact;
 pub mod registry;
+pub mod tables;
 pub mod world;
