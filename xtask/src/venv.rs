@@ -45,6 +45,11 @@ pub const MLSERVER: Venv = Venv {
     name: "mlserver",
     proof: "bin/mlserver",
 };
+/// What `bench drift offline` compares with.
+pub const EVIDENTLY: Venv = Venv {
+    name: "evidently",
+    proof: "bin/evidently",
+};
 
 impl Venv {
     fn lock(&self, ctx: &Ctx) -> PathBuf {

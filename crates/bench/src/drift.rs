@@ -4,6 +4,8 @@
 mod calibration;
 #[path = "drift_monitor.rs"]
 mod monitor;
+#[path = "drift_offline.rs"]
+mod offline;
 #[path = "drift_table.rs"]
 mod table;
 #[path = "drift_worlds.rs"]
@@ -32,6 +34,8 @@ pub struct Options {
 enum What {
     /// False alarms and power of the calibrated rule beside the compat rule's, by simulation
     Calibration(calibration::Options),
+    /// `trainer drift` beside Evidently
+    Offline(offline::Options),
 }
 
 /// Reads tables, then for each line `name repeats` answers seconds a sweep and its first p-value.
@@ -220,8 +224,10 @@ fn record_a_row(table: &Table, rows: usize) -> Result<f64> {
 }
 
 pub fn run(options: &Options, quick: bool) -> Result<Report> {
-    if let Some(What::Calibration(options)) = &options.what {
-        return calibration::run(options, quick);
+    match &options.what {
+        Some(What::Calibration(options)) => return calibration::run(options, quick),
+        Some(What::Offline(options)) => return offline::run(options, quick),
+        None => {}
     }
     let rounds = if quick { 3 } else { options.rounds.max(1) };
     let tables = tables();

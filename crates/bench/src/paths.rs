@@ -43,3 +43,12 @@ pub fn mlserver_python() -> Result<PathBuf> {
     let found = named.or_else(|| in_repository("target/tools/mlserver/bin/python"));
     found.context("no environment of MLServer to compare with: run `cargo xtask bench rows`, which makes it")
 }
+
+/// The pinned Python environment with Evidently in it.
+pub fn evidently_python() -> Result<PathBuf> {
+    let named = std::env::var_os("DRIFTLESS_EVIDENTLY_PYTHON").map(PathBuf::from);
+    let found = named.or_else(|| in_repository("target/tools/evidently/bin/python"));
+    found.context(
+        "no environment of Evidently to compare with: run `cargo xtask bench drift offline`, which makes it",
+    )
+}

@@ -16,7 +16,9 @@ use contract::names::exit;
 use drift::compare::{CompareError, Feature, Sides, decide, feature};
 use drift::rule::{Rule, Verdict};
 use drift::{Column, Comparison};
+use gather::Gathered;
 use serde::Serialize;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use table::Table;
@@ -91,85 +93,97 @@ fn read(flags: &DriftFlags) -> Result<Sides<Table>> {
 
 /// Columns of one name, in the reference's order, each of one kind on both sides.
 fn pair(tables: Sides<Table>, missing: Option<Missing>) -> Result<Vec<Sides<Column>>> {
-    // A column that only one side has is an error and not left out in silence: the comparison would
-    // look complete.
-    let names = |table: &Table| -> Vec<String> { table.columns.iter().map(|c| c.name.clone()).collect() };
-    let (ours, theirs) = (names(&tables.reference), names(&tables.current));
-    let shared: Vec<String> = ours
-        .iter()
-        .filter(|name| theirs.contains(name))
-        .cloned()
-        .collect();
-    for (names, other, file, side) in [
-        (&theirs, &ours, &tables.reference.file, "reference"),
-        (&ours, &theirs, &tables.current.file, "current"),
-    ] {
-        if let Some(absent) = names.iter().find(|name| !other.contains(name)) {
-            let way_out = match shared.len() {
-                0 => String::new(),
-                _ => format!(" (--columns {} compares what both have)", shared.join(",")),
-            };
-            return Err(trouble::columns(format!(
-                "{file}: column {absent:?} is missing in the {side} table, which has {}{way_out}",
-                trouble::list(other)
-            )));
-        }
-    }
-    if ours.is_empty() {
-        return Err(trouble::columns(format!(
-            "{}: no column can be compared",
-            tables.reference.file
-        )));
-    }
+    same_names(&tables)?;
     let drop = !matches!(missing, None | Some(Missing::Refuse));
     let files = tables.as_ref().map(|table| table.file.clone());
-    let mut others: Vec<_> = tables.current.columns.into_iter().map(Some).collect();
-    let mut pairs = Vec::with_capacity(ours.len());
+    let others = tables.current.columns.into_iter();
+    let mut others: HashMap<String, Gathered> = others.map(|column| (column.name.clone(), column)).collect();
+    let mut pairs = Vec::with_capacity(others.len());
     for reference in tables.reference.columns {
-        let place = theirs.iter().position(|name| *name == reference.name);
-        let Some(current) = place.and_then(|place| others[place].take()) else {
+        let Some(current) = others.remove(&reference.name) else {
             continue;
         };
+        let pair = Sides::new(reference, current);
+        same_kind(&pair, &files)?;
+        let is_text = |column: &Gathered| column.is_texts() && column.has_values();
         // A side without any value has the other's kind.
-        for (texts, numbers, file, other) in [
-            (&reference, &current, &files.reference, &files.current),
-            (&current, &reference, &files.current, &files.reference),
-        ] {
-            if texts.is_texts() && !numbers.is_texts() && texts.has_values() && numbers.has_values() {
-                let name = &texts.name;
-                let place = match &texts.text {
-                    Some(place) => format!(
-                        "{}, column {name:?}: {:?} is not a number",
-                        place.words(),
-                        place.value
-                    ),
-                    None => format!("column {name:?} holds texts"),
-                };
-                return Err(trouble::columns(format!(
-                    "{file}: {place}, and in {other} the column holds numbers (--categorical {name} compares it as categories)"
-                )));
-            }
-        }
-        let texts =
-            (reference.is_texts() && reference.has_values()) || (current.is_texts() && current.has_values());
+        let texts = is_text(&pair.reference) || is_text(&pair.current);
         if !texts
             && !drop
-            && let Some(place) = &reference.infinite
+            && let Some(place) = &pair.reference.infinite
         {
             return Err(trouble::refused(&format!(
                 "{}: {}, column {:?}: {:?} is infinite, which no reference can be (--missing drop leaves it out)",
                 files.reference,
                 place.words(),
-                reference.name,
+                pair.reference.name,
                 place.value
             )));
         }
-        pairs.push(Sides::new(reference, current).map(|column| Column {
+        pairs.push(pair.map(|column| Column {
             name: column.name.clone(),
             cells: column.cells(texts, drop),
         }));
     }
     Ok(pairs)
+}
+
+/// A column that only one side has is an error and not left out in silence: the comparison would
+/// look complete.
+fn same_names(tables: &Sides<Table>) -> Result<()> {
+    let names = tables
+        .as_ref()
+        .map(|table| -> Vec<String> { table.columns.iter().map(|column| column.name.clone()).collect() });
+    let known = names.as_ref().map(|names| names.iter().collect::<HashSet<_>>());
+    let shared = names.reference.iter().filter(|name| known.current.contains(name));
+    let shared: Vec<&str> = shared.map(String::as_str).collect();
+    for (wanted, table, present, side) in [
+        (&names.current, &tables.reference, &known.reference, "reference"),
+        (&names.reference, &tables.current, &known.current, "current"),
+    ] {
+        if let Some(absent) = wanted.iter().find(|name| !present.contains(name)) {
+            let way_out = match shared.len() {
+                0 => String::new(),
+                _ => format!(" (--columns {} compares what both have)", shared.join(",")),
+            };
+            return Err(trouble::columns(format!(
+                "{}: column {absent:?} is missing in the {side} table, which has {}{way_out}",
+                table.file,
+                trouble::list(&table.names)
+            )));
+        }
+    }
+    match names.reference.is_empty() {
+        true => Err(trouble::columns(format!(
+            "{}: no column can be compared",
+            tables.reference.file
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Texts beside numbers are an error that names the first text.
+fn same_kind(pair: &Sides<Gathered>, files: &Sides<String>) -> Result<()> {
+    for (texts, numbers, file, other) in [
+        (&pair.reference, &pair.current, &files.reference, &files.current),
+        (&pair.current, &pair.reference, &files.current, &files.reference),
+    ] {
+        if texts.is_texts() && !numbers.is_texts() && texts.has_values() && numbers.has_values() {
+            let name = &texts.name;
+            let place = match &texts.text {
+                Some(place) => format!(
+                    "{}, column {name:?}: {:?} is not a number",
+                    place.words(),
+                    place.value
+                ),
+                None => format!("column {name:?} holds texts"),
+            };
+            return Err(trouble::columns(format!(
+                "{file}: {place}, and in {other} the column holds numbers (--categorical {name} compares it as categories)"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Every column by itself, as many at once as there are processors.

@@ -9,6 +9,7 @@ use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
+use std::collections::HashSet;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -36,8 +37,9 @@ fn columns(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
         .iter()
         .map(|column| column.path().string())
         .collect();
-    if let Some(twice) = (1..names.len()).find(|&index| names[..index].contains(&names[index])) {
-        return Err(refused(format!("two columns are named {:?}", names[twice])));
+    let mut seen = HashSet::new();
+    if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+        return Err(refused(format!("two columns are named {twice:?}")));
     }
     wanted.check(&names)?;
     wanted.bound(rows.saturating_mul(names.len() as u64))?;

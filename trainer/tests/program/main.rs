@@ -4,6 +4,7 @@ mod bad_data;
 mod drift;
 mod drift_browser;
 mod drift_oracle;
+mod drift_page;
 mod drift_refusals;
 mod edges;
 mod help;

@@ -22,22 +22,30 @@ pub fn command(ctx: &Ctx, flags: &PassFlags) -> Outcome<()> {
         "compile the benchmarks",
         &cargo::release_build(ctx, &[]).deadline(hours),
     )?;
-    let rows = flags.rest.first().is_some_and(|what| what == "rows");
-    if rows && let Probe::Needed(_) = venv::MLSERVER.probe(ctx)? {
-        venv::MLSERVER.install(ctx, Deadline::after(Duration::from_secs(900)))?;
+    let needed = match flags.rest.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["rows", ..] => Some(venv::MLSERVER),
+        ["drift", "offline", ..] => Some(venv::EVIDENTLY),
+        _ => None,
+    };
+    if let Some(venv) = needed
+        && let Probe::Needed(_) = venv.probe(ctx)?
+    {
+        venv.install(ctx, Deadline::after(Duration::from_secs(900)))?;
     }
     let mut bench = Cmd::changes(ctx.binary("bench").display().to_string())
         .args(&flags.rest)
         .dir(&ctx.root)
         .show(Show::All)
         .deadline(hours);
-    let oracle = ctx.venv("oracle").join("bin/python");
-    if oracle.is_file() {
-        bench = bench.env("DRIFTLESS_ORACLE_PYTHON", oracle.display().to_string());
-    }
-    let mlserver = ctx.venv(venv::MLSERVER.name).join("bin/python");
-    if mlserver.is_file() {
-        bench = bench.env("DRIFTLESS_MLSERVER_PYTHON", mlserver.display().to_string());
+    for (venv, variable) in [
+        (venv::ORACLE, "DRIFTLESS_ORACLE_PYTHON"),
+        (venv::MLSERVER, "DRIFTLESS_MLSERVER_PYTHON"),
+        (venv::EVIDENTLY, "DRIFTLESS_EVIDENTLY_PYTHON"),
+    ] {
+        let python = ctx.venv(venv.name).join("bin/python");
+        if python.is_file() {
+            bench = bench.env(variable, python.display().to_string());
+        }
     }
     if ctx.json {
         bench = bench.args(["--json"]);
