@@ -4,7 +4,7 @@ use super::gather::{Gathered, Place};
 use super::table::{Table, Wanted};
 use super::trouble;
 use crate::failure::{Failure, Result};
-use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
+use parquet::basic::{Compression, ConvertedType, LogicalType, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -58,9 +58,10 @@ fn columns(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
             Ok(texts) => texts,
             Err(why) if wanted.flags.columns.is_empty() => {
                 table.names.retain(|other| *other != name);
-                table
-                    .notes
-                    .push(format!("column {name:?} {why}: it is not compared"));
+                table.notes.push(format!(
+                    "{}: column {name:?} {why}: it is not compared",
+                    wanted.file
+                ));
                 continue;
             }
             Err(why) => return Err(refused(format!("column {name:?} {why}"))),
@@ -74,6 +75,13 @@ fn columns(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
                 .get_row_group(number)
                 .map_err(|error| damaged(error.to_string()))?;
             let left = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+            let compression = group.metadata().column(index).compression();
+            if !is_readable(compression) {
+                let by = word(&compression);
+                return Err(damaged(format!(
+                    "it is compressed by {by}, expected Snappy, zstd or nothing"
+                )));
+            }
             let mut values = group
                 .get_column_reader(index)
                 .map_err(|error| damaged(error.to_string()))?;
@@ -85,6 +93,11 @@ fn columns(path: &Path, wanted: &Wanted<'_>) -> Result<Table> {
         table.columns.push(column);
     }
     Ok(table)
+}
+
+fn is_readable(compression: Compression) -> bool {
+    use Compression::{SNAPPY, UNCOMPRESSED, ZSTD};
+    matches!(compression, SNAPPY | UNCOMPRESSED | ZSTD(_))
 }
 
 fn utf8(file: &str, row: u64, name: &str) -> Failure {
@@ -128,11 +141,21 @@ fn holds(column: &ColumnDescriptor) -> std::result::Result<bool, String> {
     match column.physical_type() {
         Physical::BOOLEAN | Physical::BYTE_ARRAY if plain => Ok(true),
         Physical::INT32 | Physical::INT64 | Physical::FLOAT | Physical::DOUBLE if plain => Ok(false),
-        other => Err(match column.logical_type_ref() {
-            Some(logical) => format!("is of the type {logical:?}, expected numbers, truth values or strings"),
-            None => format!("is of the type {other}, expected numbers, truth values or strings"),
-        }),
+        other => Err(format!(
+            "is of the type {}, expected numbers, truth values or strings",
+            match column.logical_type_ref() {
+                Some(logical) => word(logical),
+                None => other.to_string(),
+            }
+        )),
     }
+}
+
+/// The first word of what has parameters.
+fn word(named: &impl std::fmt::Debug) -> String {
+    let text = format!("{named:?}");
+    let end = text.find(|c: char| !c.is_alphanumeric());
+    text[..end.unwrap_or(text.len())].to_lowercase()
 }
 
 enum Fault {

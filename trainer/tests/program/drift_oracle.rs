@@ -82,3 +82,51 @@ fn scipy_says_the_same() {
         }
     }
 }
+
+/// Files as pandas writes them that are not, or not wholly, what is read here.
+const ODD: &str = r#"
+import pandas as pd
+
+frame = pd.DataFrame({"x": range(60), "when": pd.date_range("2026", periods=60), "list": [[1]] * 60})
+frame.to_parquet("odd.parquet")
+frame[["x"]].to_parquet("gzip.parquet", compression="gzip")
+frame[["x"]].astype(float).replace(7, float("inf")).to_parquet("infinite.parquet")
+frame[["x"]].astype(str).to_parquet("text.parquet")
+whole = open("odd.parquet", "rb").read()
+open("cut.parquet", "wb").write(whole[:-9])
+"#;
+
+#[test]
+fn parquet_that_is_odd() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let status = Command::new(python)
+        .args(["-c", ODD])
+        .current_dir(folder.path())
+        .status();
+    assert!(status.unwrap().success());
+    let drift = |reference: &str, current: &str, more: &[&str]| {
+        let files = ["drift", "--reference", reference, "--current", current];
+        trainer_in(folder.path(), &[&files[..], more].concat(), &[])
+    };
+    let said = drift("odd.parquet", "odd.parquet", &[]).expect(0);
+    assert_eq!(said.json()["features"].as_array().unwrap().len(), 1);
+    let refused = [
+        ("odd.parquet", "odd.parquet", &["--columns", "when"][..]),
+        ("odd.parquet", "gzip.parquet", &[]),
+        ("infinite.parquet", "odd.parquet", &[]),
+        ("odd.parquet", "text.parquet", &[]),
+        ("odd.parquet", "cut.parquet", &[]),
+    ];
+    let mut lines: Vec<String> = said.stderr.lines().take(2).map(str::to_owned).collect();
+    for (reference, current, more) in refused {
+        let report = drift(reference, current, more).expect(10).json();
+        lines.push(format!(
+            "{}: {}",
+            report["id"].as_str().unwrap(),
+            report["reason"].as_str().unwrap()
+        ));
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+    drift("odd.parquet", "text.parquet", &["--categorical", "x"]).expect(0);
+}
