@@ -2,11 +2,10 @@
 
 use super::super::*;
 use super::bits::Bits;
-use super::groups::{Groups, each_leaf, read};
+use super::groups::{Group, Groups, each_leaf, read};
 use super::packed::Packed;
 use super::plain::{Node, Tree};
 use super::walk::Walk;
-use std::ops::Range;
 
 /// How the leaves of a row become one score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -255,7 +254,7 @@ impl<T: Real> Forest<T> {
             (Engine::Groups(groups), leaves) => {
                 scores.fill(T::default());
                 let width = self.width;
-                each_leaf(groups.as_ref(), rows, columns, drop, |tree, row, leaf| {
+                each_leaf(groups.as_ref(), rows, columns, |tree, row, leaf| {
                     leaves.add(tree, leaf, &mut scores[row * width..][..width]);
                 });
             }
@@ -290,9 +289,9 @@ impl<T: Real> Forest<T> {
                     bits.each_leaf(row, |_, leaf| take(number, leaf));
                 }
             }
-            Engine::Groups(groups) => each_leaf(groups.as_ref(), rows, columns, drop, |_, row, leaf| {
-                take(row, leaf)
-            }),
+            Engine::Groups(groups) => {
+                each_leaf(groups.as_ref(), rows, columns, |_, row, leaf| take(row, leaf))
+            }
             Engine::Walk(walk) => walk.each_leaf(rows, columns, |_, row, leaf| take(row, leaf)),
         }
     }
@@ -333,10 +332,21 @@ fn add_rows<T: Real, const WIDTH: usize>(
     scores: &mut [T],
 ) {
     let ((values, _), (scores, _)) = (values.as_chunks::<WIDTH>(), scores.as_chunks_mut::<WIDTH>());
-    let next = |leaves: Range<usize>| read(&values[leaves]);
-    each_leaf(groups, rows, columns, next, |_, row, leaf| {
-        for (score, value) in scores[row].iter_mut().zip(&values[leaf as usize]) {
+    let add = |score: &mut [T; WIDTH], leaf: u32| {
+        for (score, value) in score.iter_mut().zip(&values[leaf as usize]) {
             *score += *value;
+        }
+    };
+    groups.groups(rows, columns, &mut |group| match group {
+        Group::Next(leaves) => read(&values[leaves]),
+        Group::Rows { row, leaves, .. } => {
+            for (score, leaf) in scores[row..].iter_mut().zip(leaves) {
+                add(score, *leaf);
+            }
+        }
+        Group::Trees { row, leaves, .. } => {
+            let score = &mut scores[row];
+            leaves.iter().for_each(|leaf| add(score, *leaf));
         }
     });
 }

@@ -33,19 +33,17 @@ pub(super) trait Groups<T>: std::fmt::Debug + Send + Sync {
     fn groups(&self, rows: &[T], columns: usize, visit: &mut dyn FnMut(Group<'_>));
 }
 
-/// Hands `(tree, row, leaf)` to `each`, for each row in the order of the trees; `next` hears which
-/// leaves many rows are about to reach.
+/// Hands `(tree, row, leaf)` to `each`, for each row in the order of the trees.
 #[inline(always)]
 pub(super) fn each_leaf<T>(
     engine: &dyn Groups<T>,
     rows: &[T],
     columns: usize,
-    next: impl Fn(Range<usize>),
     mut each: impl FnMut(usize, usize, u32),
 ) {
     // One call for some walks, so that the walk is there once and not for each `each`.
     engine.groups(rows, columns, &mut |group| match group {
-        Group::Next(leaves) => next(leaves),
+        Group::Next(_) => {}
         Group::Rows { tree, row, leaves } => {
             for (row, leaf) in (row..).zip(leaves) {
                 each(tree, row, *leaf);
