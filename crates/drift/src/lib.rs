@@ -12,6 +12,7 @@ pub mod cvm;
 pub mod distances;
 pub mod ecdf;
 pub mod energy;
+pub mod episode;
 pub mod explain;
 mod extremes;
 pub mod inbox;
