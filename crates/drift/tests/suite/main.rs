@@ -2,8 +2,10 @@
 
 mod categories;
 mod counts;
+mod ledger;
 mod npy;
 mod oracle;
+mod performance;
 mod pooled;
 mod properties;
 mod rule;
