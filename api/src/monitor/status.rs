@@ -1,7 +1,7 @@
 //! The answer of `/drift/status`: the source documents' fields, and what they leave out.
 
 use super::{core::Comparison, peers::Replicas};
-use crate::config::DriftMode;
+use crate::{config::DriftMode, feedback::Performance};
 use drift::{
     Ecdf,
     counts::FeatureState,
@@ -63,6 +63,9 @@ pub struct Status {
     /// The newest episode of this model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub episode: Option<EpisodeStatus>,
+    /// How well answers were, where labels came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performance: Option<Performance>,
     /// Who has a part in the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Replicas>,
