@@ -1,7 +1,7 @@
 //! Flags of each subcommand.
 
 use super::learn::delimiter;
-use super::{DataFlags, GateFlags, LearnFlags};
+use super::{DataFlags, GateFlags, LabelledFlags, LearnFlags};
 use crate::data::{Limits, Missing};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -116,6 +116,8 @@ pub struct LoadFlags {
     #[command(flatten)]
     pub data: DataFlags,
     #[command(flatten)]
+    pub labelled: LabelledFlags,
+    #[command(flatten)]
     pub folder: FolderFlag,
 }
 
@@ -210,6 +212,8 @@ pub struct ConfirmFlags {
 pub struct RunFlags {
     #[command(flatten)]
     pub data: DataFlags,
+    #[command(flatten)]
+    pub labelled: LabelledFlags,
     #[command(flatten)]
     pub learn: LearnFlags,
     #[command(flatten)]

@@ -4,6 +4,7 @@ mod bad_data;
 mod edges;
 mod help;
 mod kills;
+mod labelled;
 mod races;
 mod support;
 mod the_loop;
