@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Fields {
 ///
 /// # Errors
 /// `empty_body`, `invalid_json`, `not_an_object`, `missing_field`, `unknown_field`, `duplicate_field`,
-/// `conflicting_fields`, `not_an_array`, `empty_batch`, `too_many_instances`, `invalid_request`.
+/// `conflicting_fields`, `not_an_array`, `empty_batch`, `too_many_instances`, `invalid_request`, `unknown_label`.
 pub fn read(body: &[u8]) -> Result<Feedback, ApiError> {
     if body.trim_ascii().is_empty() {
         let message = "the body is empty, expected {\"request_id\": …, \"label\": …}";
@@ -167,9 +167,16 @@ fn item(fields: Vec<(String, Box<RawValue>)>, at: &str) -> Result<Item, ApiError
         let message = format!("{at}{name} is missing");
         ApiError::new(Code::MissingField, message)
     };
-    Ok(Item {
+    let item = Item {
         request_id: request_id.ok_or_else(|| missing("request_id"))?,
         labels: labels.ok_or_else(|| missing("label"))?,
         single,
-    })
+    };
+    // What can be said whoever the request is.
+    let is_label = |label: &Value| label.is_string() || label.is_number() || (label.is_null() && !single);
+    if let Some(row) = item.labels.iter().position(|label| !is_label(label)) {
+        let message = format!("{at}{} is neither a string nor a number", item.place(row));
+        return Err(ApiError::new(Code::UnknownLabel, message));
+    }
+    Ok(item)
 }

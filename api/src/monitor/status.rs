@@ -109,6 +109,7 @@ pub struct Joint {
 
 /// A feature's comparison; numbers are left out where nothing can be compared.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = DriftFeature)]
 pub struct Feature {
     /// Column name in the training data.
     pub name: String,
@@ -171,6 +172,7 @@ pub struct Movement {
 
 /// Shares of the answered classes.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = DriftPredictions)]
 pub struct Predictions {
     /// Before the correction.
     pub p_value: f64,
