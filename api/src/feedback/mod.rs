@@ -53,7 +53,7 @@ pub struct Feedback {
     labels: Labels,
     columns: Vec<String>,
     target: String,
-    /// Columns that are never kept.
+    /// Columns that are never kept; empty where all are.
     never: Box<[bool]>,
     /// Keyed, so that nobody can choose ids that meet.
     hasher: RandomState,
@@ -105,6 +105,13 @@ impl Feedback {
                 "--capture-except (CAPTURE_EXCEPT) names {name:?}, expected features of the model: {expected}"
             ));
         }
+        let mut never: Box<[bool]> = columns
+            .iter()
+            .map(|column| config.feedback.except().any(|name| name == column))
+            .collect();
+        if !never.contains(&true) {
+            never = Box::default();
+        }
         let captures = config.feedback.captures();
         let kept = match captures {
             true => config.feedback.capture_rows,
@@ -128,10 +135,7 @@ impl Feedback {
         };
         Ok(Some(Arc::new(Feedback {
             labels: Labels::of(manifest),
-            never: columns
-                .iter()
-                .map(|column| config.feedback.except().any(|name| name == column))
-                .collect(),
+            never,
             answers: Mutex::new(Answers::new(rows, columns.len(), kept)),
             core: Mutex::new(Core::new(&manifest.model_digest, &shape, rule, held_out, replica)),
             columns,

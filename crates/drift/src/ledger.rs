@@ -48,7 +48,7 @@ impl Answers {
     }
 
     /// Records a row. `inputs` are looked at only where inputs are kept, and then there is one for each feature;
-    /// those of `never` become NaN here, before they are kept anywhere.
+    /// those of `never` (a place for each feature, or none at all) become NaN here, before they are kept anywhere.
     pub fn push(&mut self, answered: Answered, inputs: &[f64], never: &[bool]) {
         let capacity = self.stamps.len() as u64;
         self.stamps[(self.pushed % capacity) as usize] = answered;

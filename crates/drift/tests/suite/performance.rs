@@ -172,7 +172,7 @@ fn the_promise_holds_by_counting() {
 fn a_fall_in_accuracy_is_found_and_a_rise_is_not() {
     let rule = Rule::default();
     let held_out = HeldOut::Wrong(Rate { events: 10, of: 200 });
-    let after = |worse: usize| move |i: usize| if i < 1_000 { i % 20 == 0 } else { i % worse == 0 };
+    let after = |worse: usize| move |i: usize| i.is_multiple_of(if i < 1_000 { 20 } else { worse });
     assert_eq!(alarms(rule, 320, held_out, after(20), 3_000), 0);
     assert_eq!(
         alarms(rule, 320, held_out, after(1_000), 3_000),
