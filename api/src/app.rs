@@ -73,7 +73,11 @@ impl App {
             Ok(Entry::Preflight(answer)) => Ok(answer),
             Ok(Entry::Request(known, _permit)) => {
                 key = known;
-                within(exchange, self.route(head, body, protocol, form)).await
+                within(
+                    exchange,
+                    self.route(head, body, protocol, form, request_id::text(&id)),
+                )
+                .await
             }
             Err(mut error) => {
                 let most = state.config.limits.max_body_bytes;
@@ -155,6 +159,7 @@ impl App {
         body: B,
         protocol: Option<Protocol>,
         form: ErrorForm,
+        id: &str,
     ) -> Result<Response<Body>, ApiError>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
@@ -162,12 +167,12 @@ impl App {
     {
         // Not over the router: its boxes and clones would be the costliest part of the answer.
         match protocol {
-            Some(Protocol::Predict) => return predict::answer(self.state(), &head, body).await,
-            Some(Protocol::Mlflow) => return mlflow::answer(self.state(), &head, body).await,
+            Some(Protocol::Predict) => return predict::answer(self.state(), &head, body, id).await,
+            Some(Protocol::Mlflow) => return mlflow::answer(self.state(), &head, body, id).await,
             _ => {}
         }
         if form == ErrorForm::V2 {
-            return v2::answer(self.state(), &head, body).await;
+            return v2::answer(self.state(), &head, body, id).await;
         }
         let request = Request::from_parts(head, Body::new(body));
         let mut router = self.0.router.clone();
@@ -223,7 +228,9 @@ fn enter<'s>(
     if let Some(answer) = state.guard.preflight(head) {
         return Ok(Entry::Preflight(answer));
     }
-    let key = if routes::is_free(endpoint) {
+    // Asked with a token of its own, where there is one.
+    let own_token = endpoint == routes::feedback::LABELLED && state.config.feedback.token_file.is_some();
+    let key = if own_token || routes::is_free(endpoint) {
         None
     } else {
         state.guard.admit(&head.headers, exchange.peer, now)?

@@ -3,10 +3,12 @@
 //! It can be printed: API keys are of a type that cannot.
 
 mod drift;
+mod feedback;
 
 use crate::guard::config::{GuardConfig, TlsConfig};
 use clap::{Args, Parser, ValueEnum};
 pub use drift::{DriftConfig, DriftMode, ExchangeConfig, ExchangeError};
+pub use feedback::{CaptureError, FeedbackConfig, Switch};
 use std::{path::PathBuf, time::Duration};
 
 /// Everything the process is told.
@@ -45,6 +47,9 @@ pub struct Config {
     /// Drift window.
     #[command(flatten)]
     pub drift: DriftConfig,
+    /// Labels that come later.
+    #[command(flatten)]
+    pub feedback: FeedbackConfig,
     /// Limits.
     #[command(flatten)]
     pub limits: Limits,
@@ -186,6 +191,7 @@ impl Config {
             &mut config.drift.state_file,
             &mut config.drift.exchange.peers_file,
             &mut config.drift.exchange.token_file,
+            &mut config.feedback.token_file,
         ] {
             *file = file.take().filter(|path| !path.as_os_str().is_empty());
         }

@@ -44,12 +44,18 @@ codes! {
     MalformedRequest = "malformed_request", BAD_REQUEST;
     /// No API key, or an unknown one.
     Unauthorized = "unauthorized", UNAUTHORIZED;
+    /// Labels of a request that was not answered here, or is forgotten.
+    UnknownRequest = "unknown_request", NOT_FOUND;
     /// No such path.
     NotFound = "not_found", NOT_FOUND;
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
     /// Head or body did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
+    /// Another label for a row that has one.
+    LabelConflict = "label_conflict", CONFLICT;
+    /// The id was given to requests that were answered differently.
+    AmbiguousRequest = "ambiguous_request", CONFLICT;
     /// Body over the limit.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE;
     /// Address over the limit.
@@ -84,6 +90,10 @@ codes! {
     TooManyInstances = "too_many_instances", UNPROCESSABLE_ENTITY;
     /// The model takes something else than rows of numbers.
     UnsupportedModel = "unsupported_model", UNPROCESSABLE_ENTITY;
+    /// A label that is no class of the model, or no number.
+    UnknownLabel = "unknown_label", UNPROCESSABLE_ENTITY;
+    /// Labels for another number of rows than the request had.
+    LabelCount = "label_count", UNPROCESSABLE_ENTITY;
     /// A tensor of a name that the model does not have.
     UnknownTensor = "unknown_tensor", BAD_REQUEST;
     /// An input is not there.

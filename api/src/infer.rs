@@ -3,7 +3,7 @@
 use crate::{
     error::{ApiError, Code},
     predict::fault::quoted,
-    served::{Engine, Served},
+    served::{Engine, Served, Traffic},
     tensor::{Data, Tensor, TensorSpec},
 };
 use onnx::plan::{Scratch, View};
@@ -18,7 +18,7 @@ thread_local! {
 
 impl Served {
     /// Answers rows. `wanted` names outputs in the order of the answer; `None` is all of them.
-    /// Rows of a model with a drift reference are recorded.
+    /// Rows of clients are recorded, for drift and for labels.
     ///
     /// # Errors
     /// `unknown_tensor`, `missing_tensor`, `duplicate_tensor`, `tensor_datatype`, `tensor_shape`,
@@ -28,17 +28,16 @@ impl Served {
         inputs: &[Tensor],
         wanted: Option<&[&str]>,
         rows_max: usize,
+        traffic: Traffic<'_>,
     ) -> Result<Vec<Tensor>, ApiError> {
         let outputs = self.evaluate(inputs, wanted, rows_max)?;
-        self.record(inputs, &outputs);
+        if let Traffic::Clients(id) = traffic {
+            self.record(inputs, &outputs, id);
+        }
         Ok(outputs)
     }
 
-    /// The same for rows that are nobody's traffic: nothing is recorded.
-    ///
-    /// # Errors
-    /// As [`Served::infer`].
-    pub fn evaluate(
+    fn evaluate(
         &self,
         inputs: &[Tensor],
         wanted: Option<&[&str]>,
@@ -185,11 +184,13 @@ impl Served {
     }
 
     /// Records the rows where the model has a drift reference: its one input is float32 then.
-    /// A value that is NaN is a missing one. Classes are known where the client asked for labels.
-    fn record(&self, given: &[Tensor], answered: &[Tensor]) {
-        let (Some(drift), [tensor]) = (self.drift(), given) else {
+    /// A value that is NaN is a missing one. Classes are known where the client asked for labels, for feedback also
+    /// where it asked for probabilities.
+    fn record(&self, given: &[Tensor], answered: &[Tensor], id: &str) {
+        let [tensor] = given else { return };
+        if self.drift().is_none() && self.feedback().is_none() {
             return;
-        };
+        }
         let label = answered
             .iter()
             .find(|output| output.name == onnx::names::LABEL)
@@ -200,9 +201,39 @@ impl Served {
         };
         if let Data::F32(values) = &tensor.data {
             let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
-            drift.record_narrow(&values, labels);
+            if let Some(drift) = self.drift() {
+                drift.record_narrow(&values, labels);
+            }
+            if let Some(feedback) = self.feedback() {
+                match labels.is_empty() {
+                    false => feedback.record(id, labels.iter().map(|label| *label as f64), &values, true),
+                    true => feedback.record(id, guesses(answered).into_iter(), &values, true),
+                }
+            }
         }
     }
+}
+
+/// Answers without labels: numbers, or the class of the largest probability (the first one, as the forest itself has it).
+fn guesses(answered: &[Tensor]) -> Vec<f64> {
+    let scores = |name| {
+        let output = answered.iter().find(|output| output.name == name);
+        output.and_then(|output| match &output.data {
+            Data::F32(scores) => Some((scores, output.shape.last().copied().unwrap_or(1).max(1))),
+            _ => None,
+        })
+    };
+    if let Some((numbers, _)) = scores(onnx::names::PREDICTION) {
+        return numbers.iter().map(|number| f64::from(*number)).collect();
+    }
+    let Some((scores, width)) = scores(onnx::names::PROBABILITIES) else {
+        return Vec::new();
+    };
+    let largest = |row: &[f32]| {
+        let first = |best: usize, place: usize| if row[place] > row[best] { place } else { best };
+        (0..row.len()).fold(0, first) as f64
+    };
+    scores.chunks_exact(width).map(largest).collect()
 }
 
 fn tensor(spec: &TensorSpec, shape: Vec<usize>, data: Data) -> Tensor {

@@ -8,6 +8,7 @@ mod app;
 pub mod config;
 pub mod error;
 mod exchange;
+mod feedback;
 pub mod grpc;
 pub mod guard;
 mod infer;

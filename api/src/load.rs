@@ -10,6 +10,7 @@ mod plain;
 
 use crate::{
     config::Config,
+    feedback::Feedback,
     monitor::Monitor,
     served::{Engine, Served},
 };
@@ -72,6 +73,8 @@ pub enum LoadError {
         found: f64,
         expected: f64,
     },
+    #[error("{0}")]
+    Capture(String),
     #[error("the model answers {row:?} with {score}, which is not a finite number")]
     NotFinite { row: Vec<f32>, score: f32 },
 }
@@ -98,15 +101,20 @@ pub fn load(config: &Config) -> Result<Served, LoadError> {
     }
     let model_bytes = Bytes::from(files::read(&model_path, onnx::MAX_BYTES as u64)?);
     let Some(manifest_bytes) = manifest_bytes else {
+        if config.feedback.captures() {
+            let problem = "--capture on (CAPTURE) keeps rows for training, and the model has no manifest.json that says which dataset they are of";
+            return Err(LoadError::Capture(problem.to_owned()));
+        }
         let digest = || sha256_hex(&model_bytes);
         let (digest, parts) = beside(digest, || plain::parts(&model_path, &model_bytes));
         return Ok(plain::served(config, &model_path, digest, parts?));
     };
     let manifest = files::manifest(&manifest_path, &manifest_bytes)?;
     // A start is waited for, and a large model takes longest: what does not need it is done beside it.
+    let feedback = Feedback::new(&manifest, config).map_err(LoadError::Capture)?;
     let rest = || {
         let training = files::training(&directory, &manifest);
-        let watch = |training| Arc::new(Monitor::new(training, &config.drift));
+        let watch = |training| Arc::new(Monitor::new(training, &config.drift, feedback.clone()));
         (
             sha256_hex(&model_bytes),
             training.map(|training| training.map(watch)),
@@ -130,7 +138,7 @@ pub fn load(config: &Config) -> Result<Served, LoadError> {
     let drift = drift?;
     let info = from_manifest(config, &manifest, sha256_hex(&manifest_bytes));
     let named = manifest.class_names().is_some();
-    Ok(Served::new(Engine::Forest(model), info, named, drift))
+    Ok(Served::new(Engine::Forest(model), info, named, drift).with_feedback(feedback))
 }
 
 /// Does one thing on a thread of its own and the other on this one.

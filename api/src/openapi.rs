@@ -44,6 +44,7 @@ use utoipa::{OpenApi, ToSchema};
         (name = "predictions", description = "What the model is for"),
         (name = "v2", description = "The same in the Open Inference Protocol V2, with binary tensors; errors are `{\"error\": …}`"),
         (name = "mlflow", description = "The protocol of MLflow's scoring server"),
+        (name = "feedback", description = "What was right: live accuracy, and training data"),
         (name = "model", description = "What is live, and whether it still fits"),
         (name = "operation", description = "For probes, scrapers and people on call"),
         (name = "documents", description = "This description")
@@ -65,6 +66,8 @@ use utoipa::{OpenApi, ToSchema};
         mlflow::version,
         routes::model::info,
         routes::drift::status,
+        routes::feedback::feedback,
+        routes::feedback::labelled,
         routes::health::health,
         routes::health::livez,
         routes::health::readyz,

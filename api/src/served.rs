@@ -2,6 +2,7 @@
 
 use crate::{
     error::{ApiError, Code},
+    feedback::Feedback,
     monitor::Monitor,
     predict::{answer::AnswerParts, plan::PlanRows, rows::Rows},
     table::Columns,
@@ -24,9 +25,10 @@ pub enum Engine {
 
 /// Whose rows are predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Traffic {
-    /// Somebody's: they are recorded where the model has a drift reference.
-    Clients,
+pub enum Traffic<'r> {
+    /// Somebody's, by the id of the request: they are recorded where the model has a drift reference, and
+    /// remembered for labels.
+    Clients(&'r str),
     /// Made up to be shown in documents.
     Examples,
 }
@@ -58,6 +60,7 @@ pub struct Served {
     v2: v2::Texts,
     columns: Columns,
     drift: Option<Arc<Monitor>>,
+    feedback: Option<Arc<Feedback>>,
 }
 
 impl Served {
@@ -84,7 +87,19 @@ impl Served {
             info,
             info_body,
             drift,
+            feedback: None,
         }
+    }
+
+    /// The same, and it takes labels.
+    pub fn with_feedback(mut self, feedback: Option<Arc<Feedback>>) -> Self {
+        self.feedback = feedback;
+        self
+    }
+
+    /// Who takes labels, where somebody does.
+    pub fn feedback(&self) -> Option<&Arc<Feedback>> {
+        self.feedback.as_ref()
     }
 
     /// What is live.
@@ -124,7 +139,7 @@ impl Served {
 
     /// Without a drift window: rows that are scored offline are nobody's traffic.
     pub fn without_drift(mut self) -> Self {
-        self.drift = None;
+        (self.drift, self.feedback) = (None, None);
         self
     }
 
@@ -164,7 +179,7 @@ impl Served {
     }
 
     /// Predicts the rows that were read, records them in the drift window, and writes the answer.
-    pub fn answer(&self, rows: &mut Rows, many: bool, traffic: Traffic) -> Result<Vec<u8>, ApiError> {
+    pub fn answer(&self, rows: &mut Rows, many: bool, traffic: Traffic<'_>) -> Result<Vec<u8>, ApiError> {
         let Engine::Forest(model) = &self.engine else {
             return self.plan_rows()?.answer(self, rows, many);
         };
@@ -180,9 +195,28 @@ impl Served {
             let message = format!("the model answered {score}, which JSON cannot hold");
             return Err(ApiError::new(Code::PredictionNotFinite, message));
         }
-        let drift = self.drift.as_ref().filter(|_| traffic == Traffic::Clients);
-        let drift_detected =
-            drift.is_some_and(|drift| drift.record(&rows.values, self.classes_of(&rows.labels)));
+        let mut drift_detected = false;
+        if let Traffic::Clients(id) = traffic {
+            let drift = self.drift.as_ref();
+            drift_detected =
+                drift.is_some_and(|drift| drift.record(&rows.values, self.classes_of(&rows.labels)));
+            if let Some(feedback) = &self.feedback {
+                match model.is_classifier() {
+                    true => feedback.record(
+                        id,
+                        rows.labels.iter().map(|label| *label as f64),
+                        &rows.values,
+                        false,
+                    ),
+                    false => feedback.record(
+                        id,
+                        rows.scores.iter().map(|score| f64::from(*score)),
+                        &rows.values,
+                        false,
+                    ),
+                }
+            }
+        }
         let predictions = rows.labels.iter().zip(rows.scores.chunks_exact(outputs));
         Ok(self.answers.write(predictions, many, drift_detected))
     }

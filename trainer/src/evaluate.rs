@@ -31,7 +31,7 @@ pub fn ask(model: &onnx::Model, rows: &Array2<f64>) -> Answers {
     answers
 }
 
-/// Metrics by name (`accuracy`, `f1_weighted`, or `rmse`, `r2`); empty where there are no rows.
+/// Metrics by name (`accuracy`, `f1_weighted`, or `rmse`, `median_absolute_error`, `r2`); empty where there are no rows.
 /// `class_of` translates the model's class indices to those of the target, which matters when
 /// another model's classes stand in another order.
 ///
@@ -71,6 +71,10 @@ pub fn metrics(
                 "rmse".to_owned(),
                 model::metrics::rmse(&predicted, &truth).context(failed)?,
             );
+            let mut errors: Vec<f64> = predicted.iter().zip(&truth).map(|(p, t)| (p - t).abs()).collect();
+            let middle = errors.len().div_ceil(2) - 1;
+            let (_, median, _) = errors.select_nth_unstable_by(middle, f64::total_cmp);
+            all.insert(contract::names::MEDIAN_ABSOLUTE_ERROR.to_owned(), *median);
             let r2 = model::metrics::r2(&predicted, &truth).context(failed)?;
             // With a constant target there is no variance to explain.
             if r2.is_finite() {

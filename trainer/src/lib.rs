@@ -16,7 +16,7 @@ mod folder;
 mod gate;
 mod hook;
 mod image;
-mod interval;
+mod labelled;
 mod live;
 mod load;
 mod mlflow;

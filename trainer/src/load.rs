@@ -1,19 +1,21 @@
 //! `load`: the place's bytes into the run's folder, every value checked.
 
-use crate::cli::DataFlags;
+use crate::cli::{DataFlags, LabelledFlags};
 use crate::data::{self, Collected, Table};
 use crate::failure::{Failure, Result};
 use crate::folder::Folder;
+use crate::labelled;
 use crate::outcome::{Outcome, Status};
 use serde_json::{Value, json};
 
-/// Copies and checks; replaces what an earlier load may have left in the folder.
+/// Copies and checks, with the labelled rows of an API where one is named; replaces what an earlier load may have left in the folder.
 ///
 /// # Errors
 /// A refusal of the data (exit code BAD_DATA).
-pub fn load(flags: &DataFlags, folder: &Folder) -> Result<(Outcome, Table)> {
+pub fn load(flags: &DataFlags, labelled: &LabelledFlags, folder: &Folder) -> Result<(Outcome, Table)> {
     let place = flags.data.as_deref().filter(|place| !place.is_empty());
     let place = place.ok_or_else(|| Failure::new(2, "--data PLACE (or the variable DATA) is needed"))?;
+    let labelled = labelled::add(labelled, flags)?;
     let origins = data::find(place)?;
     if let Err(e) = std::fs::remove_dir_all(folder.data())
         && e.kind() != std::io::ErrorKind::NotFound
@@ -47,7 +49,7 @@ pub fn load(flags: &DataFlags, folder: &Folder) -> Result<(Outcome, Table)> {
             data::Target::Numbers(_) => "numbers".to_owned(),
         }
     );
-    let detail = json!({
+    let mut detail = json!({
         "place": data::shown(place),
         "dataset": dataset,
         "features": table.features,
@@ -56,6 +58,12 @@ pub fn load(flags: &DataFlags, folder: &Folder) -> Result<(Outcome, Table)> {
         "delimiter": char::from(flags.delimiter).to_string(),
         "copies": copies,
     });
+    let mut summary = summary;
+    if let Some(labelled) = labelled {
+        let (state, rows) = (labelled["state"].as_str().unwrap_or_default(), &labelled["rows"]);
+        summary.push_str(&format!("; labelled rows of the API: {state}, {rows} new"));
+        detail["labelled"] = labelled;
+    }
     Ok((Outcome::new("load", Status::Done, detail, summary), table))
 }
 

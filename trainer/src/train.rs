@@ -3,12 +3,12 @@
 use crate::cli::{Algorithm, LearnFlags};
 use crate::data::{Part, Split, Table, Target, split};
 use crate::failure::{Failure, Result};
-use crate::interval::clopper_pearson;
 use crate::outcome::{Outcome, Status};
 use crate::{evaluate, folder, reference};
 use anyhow::Context;
 use contract::manifest::{FORMAT, Feature, GoldenRow, Manifest};
 use contract::names;
+use drift::interval::clopper_pearson;
 use linfa::traits::Fit;
 use linfa::{DatasetBase, ParamGuard};
 use model::{Forest, RegressionForest, baseline::BaselineParams};

@@ -5,12 +5,12 @@ use crate::data::{Part, Split, Table, Target, split};
 use crate::evaluate::{self, Answers};
 use crate::failure::{Failure, Result};
 use crate::gate::{self, Facts};
-use crate::interval::clopper_pearson;
 use crate::live::Live;
 use crate::outcome::{Outcome, Status};
 use anyhow::Context;
 use contract::manifest::{Manifest, Task};
 use contract::names::{self, exit};
+use drift::interval::clopper_pearson;
 use serde_json::json;
 use std::path::Path;
 

@@ -6,7 +6,10 @@ use clap::{Args, ValueEnum};
 use drift::{correct::Correction, rule::Rule};
 use secrecy::SecretString;
 use serde::Serialize;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Shortest token that is taken: as many characters as 64 random bits have in base64.
 const SHORTEST_TOKEN: usize = 11;
@@ -179,18 +182,7 @@ impl ExchangeConfig {
     /// # Errors
     /// What is wrong with the file.
     pub fn token(&self) -> Result<Option<SecretString>, String> {
-        let Some(path) = &self.token_file else {
-            return Ok(None);
-        };
-        let bytes = small_file(path).map_err(|error| error.to_string())?;
-        let text = String::from_utf8(bytes).map_err(|_| "expected text".to_owned())?;
-        let token = text.trim();
-        if token.len() < SHORTEST_TOKEN || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(format!(
-                "expected at least {SHORTEST_TOKEN} printable ASCII characters, no spaces"
-            ));
-        }
-        Ok(Some(SecretString::from(token)))
+        self.token_file.as_deref().map(token_in).transpose()
     }
 
     /// Whether all that is needed is there.
@@ -210,6 +202,19 @@ impl ExchangeConfig {
         }
         Ok(())
     }
+}
+
+/// The token in a file; the error never quotes it.
+pub(super) fn token_in(path: &Path) -> Result<SecretString, String> {
+    let bytes = small_file(path).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|_| "expected text".to_owned())?;
+    let token = text.trim();
+    if token.len() < SHORTEST_TOKEN || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!(
+            "expected at least {SHORTEST_TOKEN} printable ASCII characters, no spaces"
+        ));
+    }
+    Ok(SecretString::from(token))
 }
 
 fn level(text: &str) -> Result<f64, String> {

@@ -32,13 +32,15 @@ impl Grpc {
     /// Answers one call.
     pub(super) async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         peer: IpAddr,
         activity: &Arc<Activity>,
     ) -> Response<Tracked> {
         let state = self.app.state();
         let started = Instant::now();
         let id = state.request_ids.of(request.headers());
+        // For the service, which remembers answers by it.
+        request.headers_mut().insert(REQUEST_ID, id.clone());
         let call = Call::of(request.uri().path());
         let prediction = call.kind == Kind::Infer;
         let mut guard = Guard::new(state, started, prediction.then_some(Protocol::Grpc));

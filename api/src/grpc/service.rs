@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     error::{ApiError, Code},
-    served::Served,
+    request_id::REQUEST_ID,
+    served::{Served, Traffic},
     state::State,
     tensor::TensorSpec,
 };
@@ -65,14 +66,18 @@ impl Inference {
 
     /// Answers raw tensors with raw tensors and typed ones with typed ones. tritonclient asks and reads
     /// raw alone; KServe's client reads both and asks as its caller's tensors are.
-    fn infer(&self, asked: proto::ModelInferRequest) -> Result<proto::ModelInferResponse, ApiError> {
+    fn infer(
+        &self,
+        asked: proto::ModelInferRequest,
+        id: &str,
+    ) -> Result<proto::ModelInferResponse, ApiError> {
         let served = self.state.served()?;
         check(served, &asked.model_name, &asked.model_version)?;
         let as_raw = !asked.raw_input_contents.is_empty();
         let wanted = tensors::wanted(&asked.outputs)?;
         let inputs = tensors::inputs(asked.inputs, &asked.raw_input_contents)?;
         let most = self.state.config.limits.max_batch_rows;
-        let answered = served.infer(&inputs, wanted.as_deref(), most)?;
+        let answered = served.infer(&inputs, wanted.as_deref(), most, Traffic::Clients(id))?;
         let rows = inputs.first().and_then(|input| input.shape.first());
         self.state.metrics.rows(rows.copied().unwrap_or(1));
         let (outputs, raw_output_contents) = tensors::outputs(answered, as_raw);
@@ -154,7 +159,11 @@ impl GrpcInferenceService for Inference {
         request: Request<proto::ModelInferRequest>,
     ) -> Result<Response<proto::ModelInferResponse>, Status> {
         // A defect while predicting is one answer, not a stream that breaks off.
-        let answered = catch_unwind(AssertUnwindSafe(|| self.infer(request.into_inner())));
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            let (metadata, _, asked) = request.into_parts();
+            let id = metadata.get(REQUEST_ID.as_str()).and_then(|id| id.to_str().ok());
+            self.infer(asked, id.unwrap_or_default())
+        }));
         let answered = answered.unwrap_or_else(|_| {
             Err(ApiError::new(
                 Code::Internal,

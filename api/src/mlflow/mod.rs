@@ -113,7 +113,7 @@ pub struct ScoringAnswer {
         (status = 503, description = "`TEMPORARILY_UNAVAILABLE`: try again after `Retry-After` seconds", body = ErrorBody)
     )
 )]
-pub async fn answer<B>(state: &State, head: &Parts, body: B) -> Result<Response<Body>, ApiError>
+pub async fn answer<B>(state: &State, head: &Parts, body: B, id: &str) -> Result<Response<Body>, ApiError>
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
@@ -121,7 +121,7 @@ where
     let most = state.config.limits.max_body_bytes;
     let ((format, served), body) = body::taken(body, &head.headers, most, accepted(state, head)).await?;
     let most = state.config.limits.max_batch_rows;
-    let (json, rows) = body::caught(|| score(served, most, format, &body, Traffic::Clients))?;
+    let (json, rows) = body::caught(|| score(served, most, format, &body, Traffic::Clients(id)))?;
     state.metrics.rows(rows);
     Ok(content("application/json", json))
 }
@@ -146,7 +146,7 @@ pub(crate) fn score(
     rows_max: usize,
     format: Format,
     body: &[u8],
-    traffic: Traffic,
+    traffic: Traffic<'_>,
 ) -> Result<(Vec<u8>, usize), ApiError> {
     let mut table = Table::new(served.columns().usable()?, rows_max, body.len());
     match format {
@@ -165,10 +165,7 @@ pub(crate) fn score(
         .map(|place| outputs[place].name.as_str())
         .collect();
     let inputs = table.take(&served.signature().inputs);
-    let tensors = match traffic {
-        Traffic::Clients => served.infer(&inputs, Some(&wanted), rows_max),
-        Traffic::Examples => served.evaluate(&inputs, Some(&wanted), rows_max),
-    }?;
+    let tensors = served.infer(&inputs, Some(&wanted), rows_max, traffic)?;
     Ok((write::write(outcome, rows, &tensors)?, rows))
 }
 

@@ -43,7 +43,13 @@ fn serving(graph: &[u8], features: &[&str]) -> State {
 
 fn ask(state: &State, format: Format, body: &[u8]) -> Result<Value, ApiError> {
     let rows_max = state.config.limits.max_batch_rows;
-    let scored = score(state.served().unwrap(), rows_max, format, body, Traffic::Clients);
+    let scored = score(
+        state.served().unwrap(),
+        rows_max,
+        format,
+        body,
+        Traffic::Clients("t"),
+    );
     scored.map(|(json, _)| serde_json::from_slice(&json).unwrap())
 }
 

@@ -8,6 +8,7 @@
 //! ([`drift::wire`]); a question's window is empty.
 
 use super::{Monitor, lock, now_ms};
+use crate::feedback::{HearError, Told};
 use drift::{
     episode::Episodes,
     pooled::{Held, MergeError, PooledWindow},
@@ -36,6 +37,9 @@ pub struct Head {
     pub held: Option<Held>,
     /// Episodes it knows of.
     pub episodes: Episodes,
+    /// Of labels.
+    #[serde(default)]
+    pub feedback: Told,
 }
 
 /// Why a frame is of no use.
@@ -53,6 +57,9 @@ pub enum FrameError {
     /// They do not belong here.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// The labels.
+    #[error("labelled rows: {0}")]
+    Labels(#[from] HearError),
 }
 
 /// What became of a frame.
@@ -96,7 +103,8 @@ impl Monitor {
     /// Largest frame that another replica of this model can have to send.
     pub fn frame_most(&self) -> usize {
         let seen = self.seen();
-        8 + HEAD_MOST + 2_048 + 16 * 65_536 + seen.size * 8 * (4 + self.features)
+        let labels = self.feedback.as_ref().map_or(0, |feedback| feedback.frame_most());
+        8 + HEAD_MOST + 2_048 + 16 * 65_536 + seen.size * 8 * (4 + self.features) + labels
     }
 
     /// A question for what we lack.
@@ -104,14 +112,32 @@ impl Monitor {
         let mut core = lock(&self.core);
         core.fetch(&self.inbox);
         let held = core.window().held();
-        write(&head(&core, Some(held)), None)
+        let mut head = head(&core, Some(held));
+        if let Some(feedback) = &self.feedback {
+            head.feedback = feedback.asks();
+        }
+        write(&head, None)
     }
 
-    /// Everything we have, for whoever does not ask any more.
-    pub fn everything(&self) -> Vec<u8> {
+    /// Everything we have, for whoever does not ask any more; `inputs` whether captured ones are part of it.
+    pub fn everything(&self, inputs: bool) -> Vec<u8> {
         let mut core = lock(&self.core);
         core.fetch(&self.inbox);
-        write(&head(&core, None), Some(core.window()))
+        let mut head = head(&core, None);
+        let labels = self.tells(&mut head, None, inputs);
+        let mut frame = write(&head, Some(core.window()));
+        frame.extend(labels);
+        frame
+    }
+
+    /// Puts what is to be told of labels into the head; gives what is to follow the rows.
+    fn tells(&self, head: &mut Head, question: Option<&Told>, inputs: bool) -> Vec<u8> {
+        let Some(feedback) = &self.feedback else {
+            return Vec::new();
+        };
+        let (told, bytes) = feedback.tells(question, inputs);
+        head.feedback = told;
+        bytes
     }
 
     /// The answer to a question; `None` where it is our own.
@@ -125,11 +151,18 @@ impl Monitor {
             return Ok(None);
         }
         core.fetch(&self.inbox);
-        let ours = head(&core, None);
+        let mut ours = head(&core, None);
         let same = (&theirs.model, theirs.size, theirs.features) == (&ours.model, ours.size, ours.features);
         // To one that serves another model: only who we are.
-        let lacking = same.then(|| core.window().lacking(&theirs.held.unwrap_or_default()));
-        Ok(Some(write(&ours, lacking.as_ref())))
+        let held = theirs.held.unwrap_or_default();
+        let lacking = same.then(|| core.window().lacking(&held));
+        let labels = match same {
+            true => self.tells(&mut ours, Some(&theirs.feedback), true),
+            false => Vec::new(),
+        };
+        let mut frame = write(&ours, lacking.as_ref());
+        frame.extend(labels);
+        Ok(Some(frame))
     }
 
     /// Takes over what another replica sent.
@@ -145,11 +178,16 @@ impl Monitor {
         if theirs.model != core.window().model() {
             return Ok(Taken::OtherModel);
         }
+        let (rows, windows) = theirs.feedback.split(rows)?;
         let window = wire::read(rows, core.window().size(), self.features)?;
         core.fetch(&self.inbox);
         core.merge(&window, &theirs.episodes)?;
         core.look(now_ms());
         self.publish(&core);
+        drop(core);
+        if let Some(feedback) = self.feedback.as_ref().filter(|_| !windows[0].is_empty()) {
+            feedback.hears(&theirs.feedback, windows)?;
+        }
         Ok(Taken::Merged)
     }
 }
@@ -162,5 +200,6 @@ fn head(core: &super::core::Core, held: Option<Held>) -> Head {
         features: core.window().features(),
         held,
         episodes: core.episodes().clone(),
+        feedback: Told::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! The window as a file, so that it outlives the process.
 
 use super::{Monitor, core::Core, exchange};
+use crate::feedback::Feedback;
 use drift::wire;
 use std::{
     fs,
@@ -10,7 +11,7 @@ use std::{
 
 /// Takes the file's window over, if it is of the same model. A file that cannot be used is said and left alone: the
 /// window then begins empty.
-pub(super) fn restore(path: &Path, core: &mut Core) {
+pub(super) fn restore(path: &Path, core: &mut Core, feedback: Option<&Feedback>) {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return,
@@ -24,8 +25,12 @@ pub(super) fn restore(path: &Path, core: &mut Core) {
             tracing::info!(event = "drift_state", path = %path.display(), model = head.model, "the kept drift window is another model's, it begins empty");
             return Ok(());
         }
+        let (rows, windows) = head.feedback.split(rows)?;
         let window = wire::read(rows, core.window().size(), core.window().features())?;
         core.merge(&window, &head.episodes)?;
+        if let Some(feedback) = feedback.filter(|_| !windows[0].is_empty()) {
+            feedback.hears(&head.feedback, windows)?;
+        }
         Ok(())
     });
     if let Err(error) = restored {
@@ -40,7 +45,8 @@ impl Monitor {
         if *written == Some(version) {
             return;
         }
-        let bytes = self.everything();
+        // Inputs stay in memory: how long they are kept is nobody's promise on a disk.
+        let bytes = self.everything(false);
         let saved = || -> std::io::Result<()> {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let mut aside = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;

@@ -12,7 +12,10 @@ pub mod peers;
 pub mod status;
 mod thread;
 
-use crate::config::{DriftConfig, DriftMode};
+use crate::{
+    config::{DriftConfig, DriftMode},
+    feedback::Feedback,
+};
 use arc_swap::ArcSwap;
 use contract::Manifest;
 use core::{Core, Seen};
@@ -37,7 +40,7 @@ use std::{
 pub use thread::{hand_over, watch};
 
 /// Microseconds since 1970.
-fn now_us() -> u64 {
+pub(crate) fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_micros() as u64)
 }
@@ -63,6 +66,8 @@ pub struct Monitor {
     thread: OnceLock<Thread>,
     asleep: AtomicBool,
     peers: Peers,
+    /// Labels travel with the rows.
+    feedback: Option<Arc<Feedback>>,
 }
 
 /// A model's side of the comparison.
@@ -98,7 +103,7 @@ impl Training {
 
 impl Monitor {
     /// An empty window beside the training rows; or the one of the state file, if it is of this model.
-    pub fn new(training: Training, config: &DriftConfig) -> Self {
+    pub fn new(training: Training, config: &DriftConfig, feedback: Option<Arc<Feedback>>) -> Self {
         let features = training.baseline.features().len();
         // A restarted process is another replica: it counts its rows anew.
         let replica = RandomState::new().build_hasher().finish();
@@ -111,7 +116,7 @@ impl Monitor {
         });
         let mut core = Core::new(training, config, replica);
         if let Some(path) = &config.state_file {
-            file::restore(path, &mut core);
+            file::restore(path, &mut core, feedback.as_deref());
         }
         Monitor {
             features,
@@ -124,6 +129,7 @@ impl Monitor {
             thread: OnceLock::new(),
             asleep: AtomicBool::new(false),
             peers: Peers::new(&config.exchange),
+            feedback,
         }
     }
 

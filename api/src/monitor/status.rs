@@ -3,7 +3,7 @@
 mod made;
 
 use super::peers::Replicas;
-use crate::config::DriftMode;
+use crate::{config::DriftMode, feedback::Performance};
 use drift::{
     counts::FeatureState,
     episode::Episode,
@@ -59,6 +59,9 @@ pub struct Status {
     /// The newest episode of this model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub episode: Option<EpisodeStatus>,
+    /// How well answers were, where labels came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performance: Option<Performance>,
     /// Who has a part in the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Replicas>,
@@ -106,6 +109,7 @@ pub struct Joint {
 
 /// A feature's comparison; numbers are left out where nothing can be compared.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = DriftFeature)]
 pub struct Feature {
     /// Column name in the training data.
     pub name: String,
@@ -168,6 +172,7 @@ pub struct Movement {
 
 /// Shares of the answered classes.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = DriftPredictions)]
 pub struct Predictions {
     /// Before the correction.
     pub p_value: f64,

@@ -118,7 +118,7 @@ pub async fn hand_over(state: &Arc<State>) {
         return;
     }
     let handing = async {
-        let Ok(rows) = blocking(&monitor, Monitor::everything).await else {
+        let Ok(rows) = blocking(&monitor, |monitor| monitor.everything(true)).await else {
             return;
         };
         let mut told = JoinSet::new();

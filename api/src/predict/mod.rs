@@ -56,7 +56,7 @@ pub const PATH: &str = "/predict";
         (status = 503, description = "`not_ready`: try again after `Retry-After` seconds", body = contract::ErrorBody)
     )
 )]
-pub async fn answer<B>(state: &State, head: &Parts, body: B) -> Result<Response<Body>, ApiError>
+pub async fn answer<B>(state: &State, head: &Parts, body: B, id: &str) -> Result<Response<Body>, ApiError>
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
@@ -64,7 +64,7 @@ where
     let most = state.config.limits.max_body_bytes;
     let (served, body) = body::taken(body, &head.headers, most, accepted(state, head)).await?;
     let most = state.config.limits.max_instances;
-    let (json, rows) = body::caught(|| predict(served, most, &body, Traffic::Clients))?;
+    let (json, rows) = body::caught(|| predict(served, most, &body, Traffic::Clients(id)))?;
     state.metrics.rows(rows);
     Ok(content("application/json", json))
 }
@@ -87,7 +87,7 @@ pub(crate) fn predict(
     served: &Served,
     max_instances: usize,
     body: &[u8],
-    traffic: Traffic,
+    traffic: Traffic<'_>,
 ) -> Result<(Vec<u8>, usize), ApiError> {
     let (datatype, _) = served.rows_datatype()?;
     let schema = Schema {
@@ -103,7 +103,7 @@ pub(crate) fn predict(
 }
 
 /// `application/json` or `application/<something>+json`, not compressed.
-fn media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(crate) fn media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     media::uncompressed(headers)?;
     let message = match media::essence(headers) {
         Some(essence) if media::is_json(essence) => return Ok(()),

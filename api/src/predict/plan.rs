@@ -3,7 +3,7 @@
 use super::rows::Rows;
 use crate::{
     error::{ApiError, Code},
-    served::Served,
+    served::{Served, Traffic},
     tensor::{Data, Datatype, Tensor},
 };
 use onnx::plan::{Classes, Element, Plan, Port};
@@ -88,7 +88,7 @@ impl PlanRows {
         };
         let wanted: Vec<&str> = self.outputs.iter().map(String::as_str).collect();
         // How many rows there may be was checked when they were read.
-        let outputs = served.infer(&[given], Some(&wanted), usize::MAX)?;
+        let outputs = served.infer(&[given], Some(&wanted), usize::MAX, Traffic::Examples)?;
         self.write(&outputs, rows.count, many)
     }
 

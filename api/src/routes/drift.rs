@@ -25,12 +25,17 @@ use std::sync::Arc;
         (status = 503, description = "`not_ready`", body = contract::ErrorBody)
     ))]
 pub async fn status(extract::State(state): extract::State<Arc<State>>) -> Result<Response<Body>, ApiError> {
-    state.served()?;
-    let body = match state.monitor() {
-        // Exact p-values may take a while for large samples: not on a thread that serves.
-        Some(monitor) => beside(move || serde_json::to_vec(&*monitor.status())).await?,
-        None => serde_json::to_vec(&Status::without_reference()),
-    };
+    let feedback = state.served()?.feedback().cloned();
+    let monitor = state.monitor();
+    // Exact p-values may take a while for large samples: not on a thread that serves.
+    let body = beside(move || {
+        let status = monitor.map(|monitor| monitor.status());
+        serde_json::to_vec(&Status {
+            performance: feedback.and_then(|feedback| feedback.performance()),
+            ..status.map_or_else(Status::without_reference, |status| (*status).clone())
+        })
+    })
+    .await?;
     Ok(content(
         "application/json",
         body.expect("plain fields are always JSON"),
@@ -95,12 +100,14 @@ async fn accepted(
     Ok((monitor, body))
 }
 
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+pub(super) async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
     let failed = |_| ApiError::new(Code::Internal, "the comparison failed, see the log");
     tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
-fn empty(status: StatusCode) -> Response<Body> {
+pub(super) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response

@@ -5,6 +5,7 @@ use super::content;
 use crate::monitor::Monitor;
 use crate::{
     error::Code,
+    feedback::Feedback,
     logs,
     metrics::{LATENCY_BUCKETS, PredictionsSnapshot, Snapshot},
     process,
@@ -153,6 +154,9 @@ fn model(page: &mut Page, served: &Served) {
     if let Some(monitor) = monitor {
         drift(page, monitor);
     }
+    if let Some(feedback) = served.feedback() {
+        labels(page, feedback);
+    }
     let info = served.info();
     let label = |name: &str, value: &str| format!("{name}=\"{}\"", escaped(value));
     let labels = [
@@ -162,6 +166,47 @@ fn model(page: &mut Page, served: &Served) {
     ];
     page.head("model_version", "gauge", "The model that answers; always 1.");
     page.line("model_version", &labels.join(","), 1);
+}
+
+/// What labels say.
+fn labels(page: &mut Page, feedback: &Feedback) {
+    page.head(
+        "feedback_labels_total",
+        "counter",
+        "Labels that came, by what became of them.",
+    );
+    for (outcome, count) in feedback.counts() {
+        let labels = format!("outcome=\"{}\"", outcome.word());
+        page.line("feedback_labels_total", &labels, count);
+    }
+    let Some(performance) = feedback.performance() else {
+        return;
+    };
+    page.gauge(
+        "labelled_rows",
+        "Labelled rows that live accuracy is of, over all replicas.",
+        performance.rows,
+    );
+    page.gauge(
+        "performance_drift_detected",
+        "Whether answers are worse than on held-out rows.",
+        u8::from(performance.drift),
+    );
+    for (name, help, interval) in [
+        ("live_accuracy", "Share of right classes", &performance.accuracy),
+        ("live_rmse", "Root mean squared error", &performance.rmse),
+        ("live_mae", "Mean absolute error", &performance.mae),
+    ] {
+        let Some(interval) = interval else { continue };
+        page.gauge(name, &format!("{help} among labelled rows."), interval.value);
+        for (end, text, value) in [("low", "Lower", interval.low), ("high", "Upper", interval.high)] {
+            page.gauge(
+                &format!("{name}_{end}"),
+                &format!("{text} end of its interval of 95 %."),
+                value,
+            );
+        }
+    }
 }
 
 /// What the newest look saw. Labels are the model's own features: as many lines as it has.

@@ -2,6 +2,7 @@
 
 pub mod docs;
 pub mod drift;
+pub mod feedback;
 pub mod health;
 pub mod metrics;
 pub mod model;
@@ -23,6 +24,9 @@ use axum::{
 };
 use std::sync::Arc;
 
+/// Where labels are sent.
+const FEEDBACK: &str = "/feedback";
+
 /// The router over `state`. `/predict` is in it for its 405 alone, see [`crate::App`].
 pub fn router(state: Arc<State>) -> Router {
     Router::new()
@@ -31,6 +35,8 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/model/info", get(model::info))
         .route("/drift/status", get(drift::status))
+        .route(FEEDBACK, post(feedback::feedback))
+        .route(feedback::LABELLED, get(feedback::labelled))
         .route(EXCHANGE, post(drift::exchange).put(drift::hand_over))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
@@ -98,7 +104,7 @@ pub fn allowed_methods(known: &str) -> Option<&'static str> {
 
 /// A path for the log: known ones alone, and without names in them: others are the client's text.
 pub fn known(path: &str) -> &'static str {
-    const KNOWN: [&str; 13] = [
+    const KNOWN: [&str; 15] = [
         predict::PATH,
         mlflow::PATH,
         "/health",
@@ -106,6 +112,8 @@ pub fn known(path: &str) -> &'static str {
         "/readyz",
         "/model/info",
         "/drift/status",
+        FEEDBACK,
+        feedback::LABELLED,
         EXCHANGE,
         "/metrics",
         "/openapi.json",

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    served::Served,
+    served::{Served, Traffic},
     table::Table,
     tensor::{Data, Tensor},
 };
@@ -127,7 +127,7 @@ fn read(
 
 fn ask(served: &Served, answer: &Answer, job: &mut Job) -> Result<Vec<Values>, String> {
     let wanted = answer.wanted();
-    match served.infer(&job.inputs, Some(&wanted), usize::MAX) {
+    match served.infer(&job.inputs, Some(&wanted), usize::MAX, Traffic::Examples) {
         Ok(tensors) => answer.values(&mut job.block, tensors),
         Err(error) => Err(first_wrong(served, job, &wanted, error)),
     }
@@ -137,7 +137,7 @@ fn ask(served: &Served, answer: &Answer, job: &mut Job) -> Result<Vec<Values>, S
 fn first_wrong(served: &Served, job: &Job, wanted: &[&str], error: ApiError) -> String {
     for row in 0..job.block.rows {
         let inputs: Vec<Tensor> = job.inputs.iter().map(|input| one_row(input, row)).collect();
-        if let Err(error) = served.infer(&inputs, Some(wanted), 1) {
+        if let Err(error) = served.infer(&inputs, Some(wanted), 1, Traffic::Examples) {
             return format!("{}: {error}", job.block.places.name(row));
         }
     }

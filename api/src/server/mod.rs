@@ -10,6 +10,7 @@ mod tls;
 use crate::{
     App, Surface,
     config::Config,
+    feedback,
     grpc::Grpc,
     guard::{shed, watch::Watched},
     load, monitor,
@@ -66,6 +67,7 @@ pub async fn serve(
     let tls = Tls::read(&config.tls)?.map(Arc::new);
     config.drift.exchange.check(tls.is_some())?;
     let state = Arc::new(State::new(config)?);
+    state.config.feedback.check(state.guard.keys.count() > 0)?;
     let app = App::new(Arc::clone(&state));
     let (stage, stages) = watch::channel(Stage::Open);
     let (_probe_stage, probe_stages) = watch::channel(Stage::Open);
@@ -122,6 +124,7 @@ pub async fn serve(
             .with_context(|| format!("model {} is refused", state.config.model.display()))?,
     }
     monitor::watch(&state);
+    feedback::watch(&state);
     if let Some(door) = door.take() {
         tokio::spawn(door.run());
     }

@@ -32,6 +32,7 @@ pub async fn answer<B>(
     head: &Parts,
     target: Target<'_>,
     body: B,
+    id: &str,
 ) -> Result<Response<Body>, ApiError>
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
@@ -41,7 +42,7 @@ where
     let accepted = accepted(state, head, target);
     let ((served, json_length), body) = body::taken(body, &head.headers, most, accepted).await?;
     let most = state.config.limits.max_batch_rows;
-    let work = || body::caught(|| infer(served, most, &body, json_length, Traffic::Clients));
+    let work = || body::caught(|| infer(served, most, &body, json_length, Traffic::Clients(id)));
     let (answered, rows) = if body.len() >= LARGE_BYTES && may_block() {
         tokio::task::block_in_place(work)
     } else {
@@ -118,14 +119,11 @@ pub(crate) fn infer(
     rows_max: usize,
     body: &[u8],
     json_length: Option<usize>,
-    traffic: Traffic,
+    traffic: Traffic<'_>,
 ) -> Result<(Answered, usize), ApiError> {
     let request = request::read(body, json_length)?;
     let wanted = request.wanted();
-    let outputs = match traffic {
-        Traffic::Clients => served.infer(&request.inputs, wanted.as_deref(), rows_max),
-        Traffic::Examples => served.evaluate(&request.inputs, wanted.as_deref(), rows_max),
-    }?;
+    let outputs = served.infer(&request.inputs, wanted.as_deref(), rows_max, traffic)?;
     let answered = written::write(served, &request, &outputs)?;
     Ok((answered, served.count_rows(&request.inputs)))
 }

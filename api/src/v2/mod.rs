@@ -36,7 +36,7 @@ use percent_encoding::percent_decode_str;
 ///
 /// # Errors
 /// An [`ApiError`] for whatever the request, the model or the moment is wrong about.
-pub async fn answer<B>(state: &State, head: &Parts, body: B) -> Result<Response<Body>, ApiError>
+pub async fn answer<B>(state: &State, head: &Parts, body: B, id: &str) -> Result<Response<Body>, ApiError>
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
@@ -48,7 +48,7 @@ where
         ));
     };
     if target.endpoint == Endpoint::Infer {
-        return infer::answer(state, head, target, body).await;
+        return infer::answer(state, head, target, body, id).await;
     }
     if head.method != Method::GET && head.method != Method::HEAD {
         let message = format!("{} takes GET", target.word());

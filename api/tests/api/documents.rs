@@ -1,14 +1,21 @@
 //! Documented paths and bodies, `/docs`, `/model/info`, `/health` and the probes.
 
-use crate::{fixture, server::Server};
+use crate::{feedback, fixture, server::Server};
 use serde_json::Value;
 use std::fs;
 
 #[test]
 fn every_documented_path_answers() {
     let directory = fixture::directory_with(|manifest| manifest.model_version = Some(1));
-    let server = Server::start(directory.path(), &["--name", "iris"]);
+    let token = directory.path().join("token");
+    fs::write(&token, "a-token-of-some-length").unwrap();
+    let capture = ["--capture", "on", "--capture-token-file", token.to_str().unwrap()];
+    let server = Server::start(directory.path(), &[&["--name", "iris"][..], &capture].concat());
     let mut client = server.client();
+    // What the labels of the examples are of.
+    let row = [6.7, 3.0, 5.2, 2.3];
+    feedback::predict(&mut client, "8f14e45fceea167a", &[row]);
+    feedback::predict(&mut client, "c9f0f895fb98ab91", &[row; 3]);
     let document = client.get("/openapi.json").json();
     for (path, operations) in document["paths"].as_object().unwrap() {
         let path = &path.replace("{model}", "iris").replace("{version}", "1");
@@ -28,7 +35,12 @@ fn every_documented_path_answers() {
                     })
                     .collect::<Vec<_>>()
                     .swap_remove(0),
-                _ => client.get(path),
+                _ => client.send(
+                    "GET",
+                    path,
+                    "authorization: Bearer a-token-of-some-length\r\n",
+                    b"",
+                ),
             };
             assert_eq!(answer.status, 200, "{method} {path}");
             let success = &operation["responses"]["200"]["content"];

@@ -2,7 +2,7 @@
 
 use crate::{
     client::Client,
-    fixture,
+    feedback, fixture,
     server::{Server, eventually},
 };
 use drift::{Method, two_sample};
@@ -159,6 +159,60 @@ fn a_drift_seen_by_one_replica_is_one_episode_of_all() {
     eventually("they agree on when it was opened", || {
         status(&servers[0])["episode"] == status(&servers[1])["episode"]
     });
+}
+
+#[test]
+fn a_label_finds_the_replica_that_answered() {
+    let fleet = Fleet::new();
+    let capture = ["--capture", "on", "--capture-token-file"];
+    let token = fleet.file("token");
+    let flags = [&capture[..], &[token.to_str().unwrap()]].concat();
+    let start = || fleet.start_with(fleet.model.path(), &flags);
+    let (servers, addresses): (Vec<Server>, Vec<SocketAddr>) = (0..3).map(|_| start()).unzip();
+    fleet.list(&addresses);
+    let mut clients: Vec<Client> = servers.iter().map(Server::client).collect();
+    let mut states = Vec::new();
+    for i in 0..30 {
+        let id = format!("r{i}");
+        feedback::predict(&mut clients[i % 3], &id, &[row(i)]);
+        // Every other one is sent to a replica that has not answered.
+        let label = json!({"request_id": id, "label": i % 3});
+        let sent = feedback::feedback(&mut clients[(i + i % 2) % 3], &label);
+        states.push((sent.status, sent.json()["state"].as_str().unwrap().to_owned()));
+    }
+    let expected = [(200, "matched".to_owned()), (202, "pending".to_owned())];
+    assert!(states.chunks(2).all(|pair| pair == expected), "{states:?}");
+    eventually("all replicas have all labels", || {
+        servers
+            .iter()
+            .all(|server| status(server)["performance"]["rows"] == 30)
+    });
+    let performances: Vec<Value> = servers
+        .iter()
+        .map(|server| status(server)["performance"].clone())
+        .collect();
+    assert_eq!(performances[0]["total"], 30);
+    assert_eq!(performances[0]["accuracy"], performances[1]["accuracy"]);
+    assert_eq!(performances[0]["accuracy"], performances[2]["accuracy"]);
+    // Inputs travel with them: any replica gives all of them out.
+    eventually("all replicas have all labelled rows", || {
+        let bearer = format!("authorization: Bearer {TOKEN}\r\n");
+        clients.iter_mut().all(|client| {
+            let answer = client.send("GET", "/feedback/labelled", &bearer, b"");
+            answer.header("x-labelled-rows") == Some("30")
+        })
+    });
+    // Told again, here or there, nothing is counted twice.
+    for client in &mut clients {
+        feedback::feedback(client, &json!({"request_id": "r1", "label": 1}));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(status(&servers[0])["performance"]["total"], 30);
+    // Nobody knows it: it waits, for a minute at most.
+    let nobody = feedback::feedback(&mut clients[0], &json!({"request_id": "nobody", "label": 1}));
+    assert_eq!(nobody.status, 202);
+    let other = feedback::feedback(&mut clients[0], &json!({"request_id": "nobody", "label": 2}));
+    assert_eq!(other.json()["code"], "label_conflict");
 }
 
 #[test]

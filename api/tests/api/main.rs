@@ -9,6 +9,8 @@ mod drift_replicas;
 mod drift_status;
 mod drift_watch;
 mod errors;
+mod feedback;
+mod feedback_capture;
 mod fixture;
 mod grpc;
 mod guard;

@@ -141,6 +141,12 @@ fn scoring() {
 }
 
 #[test]
+fn feedback() {
+    let directory = fixture::directory();
+    assert!(!tools() || Reader::new(directory.path()).read("feedback.md", &[]) == 1);
+}
+
+#[test]
 fn serving() {
     let directory = fixture::directory();
     assert!(!tools() || Reader::new(directory.path()).read("serving.md", &[]) == 2);

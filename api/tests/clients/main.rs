@@ -167,7 +167,7 @@ fn the_published_document_is_what_is_served() {
         return eprintln!("skipped: the_published_document_is_what_is_served: no DRIFTLESS_CLIENTS_PYTHON");
     };
     let iris = fixture::directory();
-    check_document(&python, iris.path(), "iris", 21);
+    check_document(&python, iris.path(), "iris", 23);
     // Strings, integers and numbers, one input each: /predict is not for them.
-    check_document(&python, &corpus("columns_one"), "columns", 20);
+    check_document(&python, &corpus("columns_one"), "columns", 22);
 }

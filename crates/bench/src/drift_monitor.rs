@@ -6,11 +6,13 @@ use anyhow::Result;
 use drift::baseline::Baseline;
 use drift::counts::Counts;
 use drift::inbox::Inbox;
+use drift::ledger::{Answered, Answers};
 use drift::npy::Matrix;
 use drift::pooled::{PooledWindow, Row};
 use drift::rule::Rule;
+use std::hash::{BuildHasher, RandomState};
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// New rows between two updates.
@@ -44,12 +46,47 @@ fn record(features: usize, size: usize, rows: usize) -> f64 {
     seconds / rows as f64 * 1e9
 }
 
+/// Nanoseconds to remember a row's answer for its label, with the hash of its id and a short lock as in the API.
+fn remember(features: usize, size: usize, kept: usize, rows: usize) -> f64 {
+    let traffic = matrix(5, 1_009, features, 0.1, 1e6);
+    let ring = Mutex::new(Answers::new(size, features, kept));
+    let hasher = RandomState::new();
+    let start = Instant::now();
+    for time in 0..rows {
+        let inputs = &traffic.values[time % traffic.rows * features..][..features];
+        let answered = Answered {
+            request: hasher.hash_one(black_box("8f14e45fceea167a")),
+            row: 0,
+            time: time as u64,
+            answer: 1.0,
+            narrow: false,
+        };
+        if let Ok(mut ring) = ring.lock() {
+            ring.push(answered, black_box(inputs), &[]);
+        }
+    }
+    start.elapsed().as_secs_f64() / rows as f64 * 1e9
+}
+
 pub fn measure(report: &mut Report, rounds: usize, quick: bool) -> Result<()> {
     for features in [4, 100] {
         let rows = if quick { 20_000 } else { 200_000 };
         let times: Vec<f64> = (0..rounds).map(|_| record(features, 10_000, rows)).collect();
         report.judge(
             format!("row recorded in the request path, {features} features"),
+            median(&times),
+            "ns",
+            Bar::AtMost(150.0),
+        );
+    }
+    for (features, kept) in [(4, 0), (4, 10_000), (100, 10_000)] {
+        let rows = if quick { 20_000 } else { 200_000 };
+        let times: Vec<f64> = (0..rounds)
+            .map(|_| remember(features, 10_000, kept, rows))
+            .collect();
+        let inputs = if kept > 0 { "with" } else { "without" };
+        report.judge(
+            format!("answer remembered for its label, {features} features, {inputs} inputs"),
             median(&times),
             "ns",
             Bar::AtMost(150.0),

@@ -11,6 +11,9 @@ pub const ALIAS_CHALLENGER: &str = "challenger";
 /// Registry alias of the version that is live.
 pub const ALIAS_CHAMPION: &str = "champion";
 
+/// Metric of a regression's manifest: of n held-out absolute errors the ⌈n/2⌉-th smallest (the lower median).
+pub const MEDIAN_ABSOLUTE_ERROR: &str = "median_absolute_error";
+
 /// Folder, Deployment, container, image and Application of the inference API.
 pub const INFERENCE_API: &str = "inference-api";
 /// Image and Application name of the trainer's workloads.

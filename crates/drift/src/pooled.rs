@@ -173,6 +173,11 @@ impl PooledWindow {
         Ok(())
     }
 
+    /// Forgets rows for good; a replica that still has them may send them again.
+    pub fn retain(&mut self, keep: impl FnMut(&Row) -> bool) {
+        self.rows.retain(keep);
+    }
+
     /// Which rows are held, to be sent to others.
     pub fn held(&self) -> Held {
         let mut numbers: BTreeMap<u64, Vec<u64>> = BTreeMap::new();

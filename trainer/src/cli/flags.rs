@@ -1,6 +1,6 @@
 //! Flags of each subcommand.
 
-use super::{DataFlags, GateFlags, LearnFlags};
+use super::{DataFlags, GateFlags, LabelledFlags, LearnFlags};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -114,6 +114,8 @@ pub struct LoadFlags {
     #[command(flatten)]
     pub data: DataFlags,
     #[command(flatten)]
+    pub labelled: LabelledFlags,
+    #[command(flatten)]
     pub folder: FolderFlag,
 }
 
@@ -208,6 +210,8 @@ pub struct ConfirmFlags {
 pub struct RunFlags {
     #[command(flatten)]
     pub data: DataFlags,
+    #[command(flatten)]
+    pub labelled: LabelledFlags,
     #[command(flatten)]
     pub learn: LearnFlags,
     #[command(flatten)]

@@ -11,7 +11,7 @@ pub use flags::{
     RunFlags, SmokeFlags, TrainFlags, TriggerFlags, ValidateFlags,
 };
 pub use gate::GateFlags;
-pub use learn::{Algorithm, DataFlags, LearnFlags};
+pub use learn::{Algorithm, DataFlags, LabelledFlags, LearnFlags};
 
 use clap::{Parser, Subcommand};
 

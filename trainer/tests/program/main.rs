@@ -9,6 +9,7 @@ mod drift_refusals;
 mod edges;
 mod help;
 mod kills;
+mod labelled;
 mod races;
 mod support;
 mod the_loop;

@@ -144,3 +144,24 @@ async fn before_the_model_answers_nobody_is_promised_anything() {
     assert_eq!(status.code(), tonic::Code::Unavailable);
     assert_eq!(status.metadata().get("error-code").unwrap(), "not_ready");
 }
+
+#[tokio::test]
+async fn labels_find_the_call_by_its_metadata() {
+    let directory = fixture::directory();
+    let (server, address) = start(directory.path(), &[]);
+    let mut client = client(address).await;
+    let mut given = tonic::Request::new(typed(&ROWS));
+    given
+        .metadata_mut()
+        .insert("x-request-id", "call".parse().unwrap());
+    client.model_infer(given).await.unwrap();
+    let answer = client.model_infer(typed(&ROWS)).await.unwrap();
+    let own = answer.metadata().get("x-request-id").unwrap().to_str().unwrap();
+    for id in ["call", own] {
+        let label = serde_json::json!({"request_id": id, "labels": ["setosa", "virginica"]});
+        let sent = crate::feedback::feedback(&mut server.client(), &label);
+        assert_eq!(sent.json()["matched"], 2, "{sent:?}");
+    }
+    let performance = server.client().get("/drift/status").json()["performance"].clone();
+    assert_eq!(performance["accuracy"]["value"], 1.0);
+}

@@ -3,8 +3,10 @@
 mod categories;
 mod compare;
 mod counts;
+mod ledger;
 mod npy;
 mod oracle;
+mod performance;
 mod pooled;
 mod properties;
 mod rule;

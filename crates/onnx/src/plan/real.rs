@@ -33,7 +33,7 @@ pub(crate) trait Real:
     /// The number that a carrier carries.
     fn carried(key: Self::Key) -> u32;
     /// The same numbers where they are floats.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "blocks alone ask"))]
     fn floats(numbers: &[Self]) -> Option<&[f32]>;
 }
 
