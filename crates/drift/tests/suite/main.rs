@@ -2,6 +2,7 @@
 
 mod categories;
 mod counts;
+mod episodes;
 mod npy;
 mod oracle;
 mod pooled;
