@@ -140,7 +140,7 @@ fn play(seed: u64, traffic: &Traffic, death: Death, policy: Policy) -> World {
     for tick in 0..TICKS as usize {
         let now_ms = BEGIN_MS + tick as u64 * TICK_MS;
         // The event of an API and the clock's checks come together, a few at a time.
-        for _ in 0..world.random.below(4) {
+        for _ in 0..world.random.below(3) {
             let seen = world.seen(traffic, tick);
             // The first that have something to do die; of the others some, anywhere.
             let death = match seen.open() {
