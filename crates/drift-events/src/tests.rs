@@ -61,7 +61,12 @@ impl Checks for Engine {
                 app(DRIFT_MONITOR, None, health),
                 app(INFERENCE_API, address, Health::Healthy),
             ],
-            runs: self.under_way.load(Ordering::SeqCst).then_some(run).into_iter().collect(),
+            runs: self
+                .under_way
+                .load(Ordering::SeqCst)
+                .then_some(run)
+                .into_iter()
+                .collect(),
         })
     }
 
@@ -88,7 +93,10 @@ async fn api(turns: Vec<String>) -> String {
             assert!(request.starts_with("GET /drift/events HTTP/1.0\r\n"), "{request}");
             let events = turns.get(turn).or(turns.last()).unwrap();
             let head = "HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
-            stream.write_all(format!("{head}{events}").as_bytes()).await.unwrap();
+            stream
+                .write_all(format!("{head}{events}").as_bytes())
+                .await
+                .unwrap();
             // The last connection stays.
             if turn + 1 >= turns.len() {
                 tokio::spawn(async move {

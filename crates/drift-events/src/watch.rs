@@ -143,11 +143,13 @@ pub fn head(answer: &[u8]) -> Option<Result<&[u8], String>> {
     let (head, rest) = answer.split_at(end + 4);
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let status = head.split(' ').nth(1).unwrap_or_default();
-    Some(match (status, head.contains("\r\ncontent-type: text/event-stream")) {
-        ("200", true) => Ok(rest),
-        ("200", false) => Err("it is no event stream".to_owned()),
-        (status, _) => Err(format!("the answer is {status}")),
-    })
+    Some(
+        match (status, head.contains("\r\ncontent-type: text/event-stream")) {
+            ("200", true) => Ok(rest),
+            ("200", false) => Err("it is no event stream".to_owned()),
+            (status, _) => Err(format!("the answer is {status}")),
+        },
+    )
 }
 
 /// How long after so many failures in a row the stream is opened again.
@@ -181,7 +183,12 @@ mod tests {
         watch.checked(at(10));
         // Said again at each connection, and with an opening that shrank.
         watch.connected();
-        for known in [OPEN.to_owned(), of(1, 900, true), of(1, 30_000, true), of(1, 900, false)] {
+        for known in [
+            OPEN.to_owned(),
+            of(1, 900, true),
+            of(1, 30_000, true),
+            of(1, 900, false),
+        ] {
             watch.take(known.as_bytes());
             assert_eq!(watch.due_at(), None, "{known}");
         }
@@ -218,7 +225,10 @@ mod tests {
         assert_eq!(head(&ok[..30]), None);
         for (answer, why) in [
             ("HTTP/1.1 404 Not Found\r\n\r\n", "the answer is 404"),
-            ("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n", "no event stream"),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n",
+                "no event stream",
+            ),
             ("\r\n\r\n", "the answer is "),
         ] {
             let said = head(answer.as_bytes()).unwrap().unwrap_err();

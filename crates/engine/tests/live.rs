@@ -1,6 +1,8 @@
 //! When is a commit live, and how does waiting for it end? Against an engine that follows a script.
 
-use engine::{AppStatus, Condition, Engine, EngineError, Health, Record, Run, RunPhase, Status, Sync, Waited};
+use engine::{
+    AppStatus, Condition, Engine, EngineError, Health, Record, Run, RunPhase, Status, Sync, Waited,
+};
 use std::{cell::RefCell, time::Duration};
 
 const OLD: &str = "1111111111111111111111111111111111111111";

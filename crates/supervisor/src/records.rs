@@ -123,7 +123,10 @@ mod tests {
         assert_eq!(read(home, "a").unwrap(), Record::default());
         assert!(!put("1", "x") && put("", "one") && !put("", "two") && put("1", "two") && !put("1", "three"));
         let record = read(home, "a").unwrap();
-        assert_eq!((record.version.as_str(), record.text.as_deref()), ("2", Some("two")));
+        assert_eq!(
+            (record.version.as_str(), record.text.as_deref()),
+            ("2", Some("two"))
+        );
     }
 
     #[test]

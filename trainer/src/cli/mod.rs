@@ -3,13 +3,15 @@
 mod flags;
 mod gate;
 mod learn;
+mod trigger;
 
 pub use flags::{
     ConfirmFlags, DriftFlags, Format, GitFlags, LiveFlags, LoadFlags, MlflowFlags, PackageFlags,
-    PromoteFlags, RegisterFlags, RunFlags, SmokeFlags, TrainFlags, TriggerFlags, ValidateFlags,
+    PromoteFlags, RegisterFlags, RunFlags, SmokeFlags, TrainFlags, ValidateFlags,
 };
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LearnFlags};
+pub use trigger::{CauseFlags, PlaceFlags, TriggerFlags};
 
 use clap::{Parser, Subcommand};
 
@@ -48,7 +50,7 @@ pub enum Command {
     Run(Box<RunFlags>),
     /// Asks the API whether it serves the release, then moves the alias `champion`; runs after a sync.
     Smoke(SmokeFlags),
-    /// Starts a retrain when the API reports drift.
+    /// Starts a retrain when the API reports a new episode of drift.
     Trigger(TriggerFlags),
     /// Compares two CSV files column by column.
     Drift(DriftFlags),

@@ -7,3 +7,5 @@ mod kills;
 mod races;
 mod support;
 mod the_loop;
+mod triggers;
+mod triggers_killed;

@@ -225,15 +225,7 @@ fn another_versions_ledger_is_refused() {
 }
 
 #[test]
-fn times_in_words() {
-    for (ms, expected) in [
-        (0, "1970-01-01T00:00:00Z"),
-        (951_827_696_000, "2000-02-29T12:34:56Z"),
-        (1_763_740_800_000, "2025-11-21T16:00:00Z"),
-        (4_107_542_399_999, "2100-02-28T23:59:59Z"),
-    ] {
-        assert_eq!(utc(ms), expected);
-    }
+fn durations_in_words() {
     for (text, ms) in [("90m", 90 * 60_000), ("1h", HOUR), ("2d", 48 * HOUR), ("0s", 0)] {
         assert_eq!(duration(text), Ok(ms));
     }
