@@ -126,12 +126,10 @@ impl World {
         self.engine = Some(engine);
         self.until("the engine runs the template", || {
             let client = EngineClient::open(&self.home()).ok()?;
-            let status = client.status().ok().filter(|_| client.endpoint().pid == pid)?;
-            let app = status.app("training")?;
             // A successor knows its templates once it has compared: then it refuses this for its name alone.
             let refused = client.start_run_named("training", "nonsense", &[], &[]).err()?;
             let known = refused.to_string().contains("expected training-");
-            (app.is_live_at(&status.revision) && known).then_some(())
+            (known && client.endpoint().pid == pid).then_some(())
         });
     }
 
@@ -152,7 +150,13 @@ impl World {
                 return seen;
             }
             let log = || std::fs::read_to_string(self.home().join("engine/engine.log")).unwrap_or_default();
-            assert!(Instant::now() < end, "{what}: not within {SOON:?}\n{}", log());
+            let status = || EngineClient::open(&self.home()).and_then(|engine| engine.status());
+            assert!(
+                Instant::now() < end,
+                "{what}: not within {SOON:?}\n{}\n{:?}",
+                log(),
+                status()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
