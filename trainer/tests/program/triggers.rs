@@ -215,6 +215,32 @@ fn a_run_writes_its_end_into_the_ledger() {
     assert_eq!(world.ledger()["entries"][0], entry);
 }
 
+/// What the page tells people to type works, and the headings that errors name are there.
+#[test]
+fn commands_of_the_page() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/retrains.md")).unwrap();
+    let mut count = 0;
+    for command in page.lines().filter_map(|line| line.strip_prefix("$ trainer ")) {
+        let world = World::new(&nowhere());
+        world.set_drift_status(drifting(1, 1_763_740_800_000));
+        let command = command.replace("http://127.0.0.1:30080", &world.api());
+        let args: Vec<&str> = command.split(' ').collect();
+        world.trainer(&args, &[("API_URL", &world.api())]).expect(0);
+        count += 1;
+    }
+    assert_eq!(count, 4);
+    let troubles = std::fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
+    for id in [
+        "breaker-open",
+        "ledger-unreadable",
+        "ledger-unreachable",
+        "contended",
+    ] {
+        assert!(troubles.contains(&format!("### trigger-{id}\n")), "{id}");
+    }
+}
+
 /// From drift to the commit, with pods that die: one run in MLflow, tagged with its episode, one commit, and
 /// a ledger that knows the new model.
 pub fn triggered(world: &World) {

@@ -118,7 +118,16 @@ mod tests {
         let seen = read(&ledger().to_string()).unwrap();
         let mut screen = String::new();
         seen.write(&mut screen).unwrap();
-        insta::assert_snapshot!(screen.trim(), @r"");
+        insta::assert_snapshot!(screen.trim(), @r"
+        Last retrains
+          2025-11-21T16:00:00Z started     training-7f3a2c1b-e1-t63340  petal length is 0.9 higher than in training
+          2025-11-21T16:00:00Z refused     training-7f3a2c1b-e1-t63340  petal length is 0.9 higher than in training; accuracy 0.4 is below 0.9
+          2025-11-21T16:00:00Z promoted    training-7f3a2c1b-e1-t63340  petal length is 0.9 higher than in training; its model drifted at once
+
+        Last decisions of the drift check
+          2025-11-21T16:01:40Z The breaker is open: look (3 times)
+          2025-11-21T16:01:40Z episode 1 is new
+        ");
         assert_eq!(
             seen.waiting().as_deref(),
             Some("retrains wait for a person: The breaker is open: look")
