@@ -1,7 +1,9 @@
 //! The memory: what was started for which episode and what became of it.
 
 use super::protocol::{RunLook, Runs};
-use super::{CHARS_MAX, Key, Observation, SENTENCE_MAX, STALE_MS, Verdict, bounded, cut};
+use super::{
+    CHARS_MAX, Key, LATER_MS, Observation, REPLACED_LATER_MS, SENTENCE_MAX, STALE_MS, Verdict, bounded, cut,
+};
 use serde::{Deserialize, Serialize};
 
 /// The form of the ledger that this code reads and writes.
@@ -132,6 +134,17 @@ pub struct Entry {
     pub state: State,
 }
 
+impl Entry {
+    /// Whether that episode is the one that it answers.
+    pub fn answers(&self, seen: &Key) -> bool {
+        let later_ms = match &self.state {
+            State::Promoted { .. } => REPLACED_LATER_MS,
+            _ => LATER_MS,
+        };
+        self.key.is(seen, later_ms)
+    }
+}
+
 /// A verdict that was given, with how often in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -191,7 +204,7 @@ impl Ledger {
 
     /// The newest retrain for that episode.
     pub fn of(&self, key: &Key) -> Option<&Entry> {
-        self.entries.iter().rev().find(|entry| entry.key.is(key))
+        self.entries.iter().rev().find(|entry| entry.answers(key))
     }
 
     /// The retrain with that run.
@@ -296,10 +309,10 @@ impl Ledger {
         self.set_back(now_ms);
         let open = seen.open();
         for entry in &mut self.entries {
-            if let Some((key, _)) = open.as_ref().filter(|(key, _)| entry.key.is(key)) {
+            if let Some((key, _)) = open.as_ref().filter(|(key, _)| entry.answers(key)) {
                 entry.key.opened_at_ms = entry.key.opened_at_ms.min(key.opened_at_ms);
             }
-            let is_open = open.as_ref().is_some_and(|(key, _)| entry.key.is(key));
+            let is_open = open.as_ref().is_some_and(|(key, _)| entry.answers(key));
             let stale = now_ms.saturating_sub(entry.at_ms) >= STALE_MS;
             if entry.state == State::Starting && stale && !is_open {
                 (entry.state, entry.ended_ms) = (State::Abandoned, Some(now_ms));

@@ -24,6 +24,9 @@ use serde::{Deserialize, Serialize};
 /// An episode that was seen later than the recorded one by no more than this is the same: replicas that
 /// have not heard of each other yet know another opening.
 const LATER_MS: u64 = 2 * 60 * 1000;
+/// As that, once its model was replaced: whoever brings the old model back soon may see it drift anew, while
+/// old pods that still answer know the opening that was recorded.
+const REPLACED_LATER_MS: u64 = 10 * 1000;
 /// The opening shrinks when replicas merge. By more than this it is another one, after the loss of all
 /// memory and a clock that was set back.
 const EARLIER_MS: u64 = 60 * 60 * 1000;
@@ -48,12 +51,12 @@ pub struct Key {
 }
 
 impl Key {
-    /// Whether `seen` is the episode that was recorded under this key.
-    pub fn is(&self, seen: &Key) -> bool {
+    /// Whether `seen` is the episode that was recorded under this key, seen to open at most so much later.
+    fn is(&self, seen: &Key, later_ms: u64) -> bool {
         let (recorded, seen_at) = (self.opened_at_ms, seen.opened_at_ms);
         self.model == seen.model
             && self.number == seen.number
-            && seen_at <= recorded.saturating_add(LATER_MS)
+            && seen_at <= recorded.saturating_add(later_ms)
             && seen_at.saturating_add(EARLIER_MS) >= recorded
     }
 

@@ -119,7 +119,7 @@ fn run(ops: &[Op], policy: Policy) -> Result<(), TestCaseError> {
                 let strikes = world.ground.ledger.strikes().len();
                 let now = world.now();
                 let verdict = check(&mut world.ground, &seen, policy, now, *death);
-                for made in world.ground.made[before..].to_vec() {
+                for made in world.ground.made[before..].iter().cloned() {
                     // Begun before the breaker opened, it may be gone on with.
                     let resumed = death.is_none() && strikes >= policy.refused_before_breaker as usize;
                     prop_assert!(!resumed || matches!(verdict, Some(Verdict::Start(_))));

@@ -193,23 +193,32 @@ fn a_start_that_came_to_nothing_is_given_up_once_its_episode_is_over() {
 
 #[test]
 fn an_episode_is_known_again_by_what_may_change() {
-    let key = |number, opened_at_ms| Key {
+    let recorded = Key {
         model: MODEL.to_owned(),
-        number,
-        opened_at_ms,
+        number: 1,
+        opened_at_ms: BEGIN_MS,
     };
-    let recorded = key(1, BEGIN_MS);
-    for (seen, same) in [
-        (key(1, BEGIN_MS), true),
-        // Replicas that merge.
-        (key(1, BEGIN_MS - 20_000), true),
-        (key(1, BEGIN_MS + 20_000), true),
+    for (number, opened_at_ms, same_refused, same_promoted) in [
+        (1, BEGIN_MS, true, true),
+        // Replicas that merge, and old pods that still answer.
+        (1, BEGIN_MS - 20_000, true, true),
+        (1, BEGIN_MS + 5_000, true, true),
+        // Replicas that have not heard of each other; or the old model brought back at once.
+        (1, BEGIN_MS + 20_000, true, false),
         // Memory that was lost.
-        (key(1, BEGIN_MS + 10 * 60_000), false),
-        (key(1, BEGIN_MS - 3 * HOUR), false),
-        (key(2, BEGIN_MS), false),
+        (1, BEGIN_MS + 10 * 60_000, false, false),
+        (1, BEGIN_MS - 3 * HOUR, false, false),
+        (2, BEGIN_MS, false, false),
     ] {
-        assert_eq!(recorded.is(&seen), same, "{seen:?}");
+        for (end, same) in [(refused(), same_refused), (promoted("sha256:new"), same_promoted)] {
+            let mut ground = Ground::default();
+            let run = started(at(&mut ground, &drifting(MODEL, 1, BEGIN_MS), BEGIN_MS));
+            ground.end(&run, end.clone(), BEGIN_MS, true);
+            let seen = drifting(MODEL, number, opened_at_ms);
+            let verdict = at(&mut ground, &seen, BEGIN_MS + 2 * HOUR);
+            let handled = matches!(verdict, Verdict::Handled { .. });
+            assert_eq!(handled, same, "{number} {opened_at_ms} {end:?}: {verdict:?}");
+        }
     }
     let long = recorded.run_name(&"x".repeat(80), 12);
     assert_eq!(long.len(), 63);
