@@ -82,7 +82,11 @@ pub fn step(command: &Command) -> Result<Said> {
             let outcome = confirm::confirm(&folder, &repo, &flags.git.environment, &tracking, &flags.live)?;
             keep(&folder, outcome)
         }
-        Command::Run(flags) => run::run(flags),
+        Command::Run(flags) => {
+            let ended = run::run(flags);
+            trigger::record(flags, &ended);
+            ended
+        }
         Command::Smoke(flags) => smoke::smoke(flags),
         Command::Trigger(flags) => trigger::trigger(flags),
         Command::Image(flags) => image::image(flags),

@@ -4,7 +4,8 @@
 use crate::{
     Error, Kind, Result,
     connect::{self, merge, within},
-    jobs::{self, Wish},
+    jobs::{self, End, Wish},
+    records::Records,
 };
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use kube::{
@@ -12,7 +13,7 @@ use kube::{
     api::{ApiResource, DynamicObject, ListParams, PostParams},
 };
 use serde_json::{Value, json};
-use std::{fs::File, io::Read};
+use std::{collections::BTreeMap, fs::File, io::Read};
 
 /// Argo CD looks at an Application that has this annotation, and removes it.
 pub const REFRESH: &str = "argocd.argoproj.io/refresh";
@@ -101,10 +102,80 @@ impl InCluster {
                 args,
                 env,
                 waits: false,
+                name: None,
             };
             let job = create(&self.client, &cron, wish).await?;
             Ok(job.metadata.name.unwrap_or_default())
         })
+    }
+
+    /// As [`InCluster::start_run`], under a name that the caller gives. A Job of that name is that run,
+    /// whatever its state; who creates it twice is refused by the API server and finds it.
+    ///
+    /// # Errors
+    /// `NotFound`; `Other` where the name belongs to another Job; what the API server said.
+    pub fn start_run_named(
+        &self,
+        template: &str,
+        name: &str,
+        args: &[String],
+        env: &[(String, String)],
+    ) -> Result<Begun> {
+        self.runtime.block_on(async {
+            let crons: Api<CronJob> = Api::namespaced(self.client.clone(), &self.namespace);
+            let what = format!("CronJob {template} in namespace {}", self.namespace);
+            let cron = within(&format!("get {what}"), crons.get(template)).await?;
+            let jobs = self.jobs().await?;
+            if let Some(begun) = look(&jobs, template, name, jobs::one_at_a_time(&cron))? {
+                return Ok(begun);
+            }
+            let wish = Wish {
+                args,
+                env,
+                waits: false,
+                name: Some(name),
+            };
+            match create(&self.client, &cron, wish).await {
+                Ok(_) => Ok(Begun::There),
+                // Another one was faster: found now.
+                Err(error) if error.kind == Kind::Conflict => {
+                    look(&self.jobs().await?, template, name, false)?.ok_or(error)
+                }
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// Runs of `template` by name, with how they ended. Needs `list` on Jobs.
+    ///
+    /// # Errors
+    /// What the API server said.
+    pub fn runs(&self, template: &str) -> Result<BTreeMap<String, Option<End>>> {
+        self.runtime.block_on(async {
+            let jobs = self.jobs().await?;
+            let mine = jobs.iter().filter(|job| jobs::template_of(job) == Some(template));
+            Ok(mine
+                .filter_map(|job| Some((job.metadata.name.clone()?, jobs::end(job))))
+                .collect())
+        })
+    }
+
+    /// Version and text of a record; see [`Records::read`].
+    ///
+    /// # Errors
+    /// What the API server said.
+    pub fn record(&self, name: &str) -> Result<(String, Option<String>)> {
+        let records = Records::new(&self.client, &self.namespace);
+        self.runtime.block_on(records.read(name))
+    }
+
+    /// Writes a record if it still has that version; see [`Records::write`].
+    ///
+    /// # Errors
+    /// What the API server said.
+    pub fn put_record(&self, name: &str, expected: &str, text: &str) -> Result<bool> {
+        let records = Records::new(&self.client, &self.namespace);
+        self.runtime.block_on(records.write(name, expected, text))
     }
 
     /// Asks Argo CD to look at an Application (`namespace/name`) now, and returns its `status` as it
@@ -136,6 +207,30 @@ impl InCluster {
         let what = format!("Jobs in namespace {}", self.namespace);
         Ok(connect::list(&api, &what, &ListParams::default()).await?.items)
     }
+}
+
+/// What became of a start under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The run is there, made now or before.
+    There,
+    /// Not made: the template allows one run at a time, and this one is not over.
+    Busy(String),
+}
+
+/// What the Jobs that are there say to a start under a name; `None`: it is to be made.
+fn look(jobs: &[Job], template: &str, name: &str, one_at_a_time: bool) -> Result<Option<Begun>> {
+    if let Some(job) = jobs.iter().find(|job| job.metadata.name.as_deref() == Some(name)) {
+        return match jobs::template_of(job) == Some(template) {
+            true => Ok(Some(Begun::There)),
+            false => Err(Error::other(format!(
+                "start a run of {template}: the name {name} belongs to another Job"
+            ))),
+        };
+    }
+    let open = jobs::unfinished(jobs, template);
+    let open = open.first().filter(|_| one_at_a_time);
+    Ok(open.map(|job| Begun::Busy(job.metadata.name.clone().unwrap_or_default())))
 }
 
 /// Argo CD's Applications of a namespace.
@@ -170,3 +265,6 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
         .map_err(|error| Error::other(format!("read /dev/urandom: {error}")))?;
     Ok(bytes)
 }
+
+#[cfg(all(test, feature = "bridge"))]
+mod tests;

@@ -27,9 +27,49 @@ pub struct Wish<'a> {
     pub env: &'a [(String, String)],
     /// Made suspended: another one has to end before.
     pub waits: bool,
+    /// Of the Job; random where it is not given.
+    pub name: Option<&'a str>,
 }
 
-/// The Job of one run of `template`, with `random` in its name (six letters are used).
+/// How a Job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Whether its last pod ended with 0.
+    pub succeeded: bool,
+    /// When, in milliseconds since 1970, where the API server knows.
+    pub at_ms: Option<i64>,
+    /// The exit code, where a rule of the Job speaks of it.
+    pub exit_code: Option<i32>,
+    /// In Kubernetes' words.
+    pub message: String,
+}
+
+/// How it ended; `None` while it has not.
+pub fn end(job: &Job) -> Option<End> {
+    let status = job.status.as_ref()?;
+    let mut conditions = status.conditions.iter().flatten();
+    let over =
+        conditions.find(|c| c.status == "True" && matches!(c.type_.as_str(), "Complete" | "Failed"))?;
+    let message = over.message.clone().unwrap_or_default();
+    let at = status
+        .completion_time
+        .as_ref()
+        .or(over.last_transition_time.as_ref());
+    Some(End {
+        succeeded: over.type_ == "Complete",
+        at_ms: at.map(|time| time.0.as_millisecond()),
+        exit_code: exit_code(&message),
+        message,
+    })
+}
+
+/// "Container trainer for pod training/x failed with exit code 12 matching FailJob rule at index 0".
+fn exit_code(message: &str) -> Option<i32> {
+    let (_, rest) = message.split_once("exit code ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// The Job of one run of `template`, with `random` in its name (six letters are used) where the wish names none.
 ///
 /// # Errors
 /// A template without a container.
@@ -74,9 +114,13 @@ pub fn job_of(template: &CronJob, wish: Wish, random: &[u8]) -> Result<Job> {
     }
     let suffix: String = random.iter().take(6).map(|byte| letter(*byte)).collect();
     let stem: String = name.chars().take(NAME_MAX - 1 - suffix.len()).collect();
+    let own_name = match wish.name {
+        Some(own) => own.to_owned(),
+        None => format!("{stem}-{suffix}"),
+    };
     Ok(Job {
         metadata: ObjectMeta {
-            name: Some(format!("{stem}-{suffix}")),
+            name: Some(own_name),
             namespace: template.metadata.namespace.clone(),
             labels: of_template.labels,
             annotations: Some(annotations),

@@ -8,6 +8,7 @@ pub mod connect;
 mod error;
 pub mod in_cluster;
 pub mod jobs;
+pub mod records;
 
 #[cfg(feature = "bridge")]
 pub mod argo;

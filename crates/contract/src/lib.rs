@@ -8,6 +8,7 @@ pub mod manifest;
 pub mod names;
 pub mod predict;
 pub mod tag;
+pub mod time;
 
 pub use digest::sha256_hex;
 pub use info::ModelInfo;

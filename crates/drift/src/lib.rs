@@ -13,6 +13,7 @@ pub mod distances;
 pub mod ecdf;
 pub mod energy;
 pub mod episode;
+pub mod episodes;
 pub mod explain;
 mod extremes;
 pub mod inbox;

@@ -1,7 +1,7 @@
 //! Client of an engine on this machine: JSON over loopback HTTP with the token from `engine.json`.
 //! The local engine answers there, or the bridge to a cluster.
 
-use crate::{Engine, EngineError, Run, Status};
+use crate::{Engine, EngineError, Record, Run, Status, Written};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fmt, fs, io,
@@ -194,6 +194,29 @@ impl Engine for EngineClient {
             &serde_json::json!({"template": template, "args": args, "env": env}),
         )?;
         Ok(run.id)
+    }
+
+    fn start_run_named(
+        &self,
+        template: &str,
+        name: &str,
+        args: &[String],
+        env: &[(String, String)],
+    ) -> Result<String, EngineError> {
+        let env: std::collections::BTreeMap<_, _> = env.iter().cloned().collect();
+        let body = serde_json::json!({"template": template, "name": name, "args": args, "env": env});
+        let run: Run = self.post("/v1/runs", &body)?;
+        Ok(run.id)
+    }
+
+    fn record(&self, name: &str) -> Result<Record, EngineError> {
+        self.get(&format!("/v1/records/{name}"))
+    }
+
+    fn put_record(&self, name: &str, expected: &str, text: &str) -> Result<bool, EngineError> {
+        let body = serde_json::json!({"expected": expected, "text": text});
+        let answer: Written = self.post(&format!("/v1/records/{name}"), &body)?;
+        Ok(answer.written)
     }
 
     fn run(&self, id: &str) -> Result<Run, EngineError> {

@@ -6,10 +6,12 @@
 //! same trait over Kubernetes and Argo CD.
 
 mod client;
+mod record;
 mod status;
 mod wait;
 
 pub use client::{Endpoint, EngineClient};
+pub use record::{DRIFT_LEDGER, Record, Written};
 pub use status::{AppStatus, Condition, Health, NotHonoured, Replica, Run, RunPhase, Status, Sync};
 pub use wait::{Waited, wait_live, wait_run};
 
@@ -73,6 +75,19 @@ pub trait Engine {
         args: &[String],
         env: &[(String, String)],
     ) -> Result<String, EngineError>;
+    /// As [`Engine::start_run`], under a name that the caller gives (the template's, a dash, and lower-case
+    /// letters, digits and dashes): where a run of that name is there, that one is meant, whatever its state.
+    fn start_run_named(
+        &self,
+        template: &str,
+        name: &str,
+        args: &[String],
+        env: &[(String, String)],
+    ) -> Result<String, EngineError>;
+    /// What the engine keeps under that name, e.g. [`DRIFT_LEDGER`].
+    fn record(&self, name: &str) -> Result<Record, EngineError>;
+    /// Writes it, if it still has the version `expected`; whether it did.
+    fn put_record(&self, name: &str, expected: &str, text: &str) -> Result<bool, EngineError>;
     /// State of a run.
     fn run(&self, id: &str) -> Result<Run, EngineError>;
     /// Last `tail` log lines of an application's replicas or of a run (by id), oldest first.

@@ -1,6 +1,8 @@
 //! When is a commit live, and how does waiting for it end? Against an engine that follows a script.
 
-use engine::{AppStatus, Condition, Engine, EngineError, Health, Run, RunPhase, Status, Sync, Waited};
+use engine::{
+    AppStatus, Condition, Engine, EngineError, Health, Record, Run, RunPhase, Status, Sync, Waited,
+};
 use std::{cell::RefCell, time::Duration};
 
 const OLD: &str = "1111111111111111111111111111111111111111";
@@ -74,6 +76,21 @@ impl Engine for Script {
     }
     fn refresh(&self) -> Result<(), EngineError> {
         Ok(())
+    }
+    fn start_run_named(
+        &self,
+        _: &str,
+        _: &str,
+        _: &[String],
+        _: &[(String, String)],
+    ) -> Result<String, EngineError> {
+        unreachable!("waiting starts nothing")
+    }
+    fn record(&self, _: &str) -> Result<Record, EngineError> {
+        unreachable!("waiting reads no record")
+    }
+    fn put_record(&self, _: &str, _: &str, _: &str) -> Result<bool, EngineError> {
+        unreachable!("waiting writes no record")
     }
     fn run(&self, id: &str) -> Result<Run, EngineError> {
         Ok(Run {

@@ -178,6 +178,7 @@ impl App {
                         args: Vec::new(),
                         env: BTreeMap::new(),
                         by_clock: false,
+                        name: None,
                     };
                     // Refused while its image is missing: asked again at the next step.
                     if let Ok(Some(run)) = runs.request(wish, context) {
@@ -270,5 +271,6 @@ pub fn wish_of(cron: &Cron, args: Vec<String>, env: BTreeMap<String, String>, by
         args,
         env,
         by_clock,
+        name: None,
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     config::Config,
     context::Event,
     door::Door,
+    drift_watch,
     home::{Home, random_hex},
     logs, server, state,
     supervisor::{Supervisor, TICK},
@@ -85,6 +86,7 @@ async fn serve(home: &Home, config: Config) -> anyhow::Result<()> {
         environment: config.environment.clone(),
     };
     let supervisor = Supervisor::new(home, config, saved, sender.clone());
+    tokio::spawn(drift_events::follow(drift_watch::Asker(sender.clone())));
     let door = Door::new(listener, CONNECTIONS_MAX);
     tokio::spawn(async move { axum::serve(door, server::router(sender, &token)).await });
     home.announce(&endpoint)?;

@@ -36,6 +36,8 @@ pub struct Wish {
     pub env: BTreeMap<String, String>,
     /// The schedule wants it, not a person.
     pub by_clock: bool,
+    /// Of the run, where whoever wants it gave one.
+    pub name: Option<String>,
 }
 
 #[derive(Debug)]
@@ -65,8 +67,14 @@ impl Runs {
     /// Admits a run; `None` when the schedule's start is skipped.
     ///
     /// # Errors
-    /// Its image cannot be run, or too many wait already.
+    /// Its image cannot be run, too many wait already, or its name cannot be one.
     pub fn request(&mut self, wish: Wish, context: &mut Context) -> Result<Option<Run>, Refusal> {
+        if let Some(name) = &wish.name {
+            check_name(name, &wish.template)?;
+            if let Some(known) = self.entries.iter().find(|entry| entry.run.id == *name) {
+                return Ok(Some(known.run.clone()));
+            }
+        }
         let image = wish.job.pod.container.image.clone().unwrap_or_default();
         if let ImageState::Failed(reason, _) = context.image(&image) {
             return Err(Refusal::conflict(format!(
@@ -93,9 +101,15 @@ impl Runs {
             }
             Admission::Start | Admission::Wait => {}
         }
-        let random = random_hex(3).map_err(|error| Refusal::conflict(error.to_string()))?;
+        let id = match &wish.name {
+            Some(name) => name.clone(),
+            None => {
+                let random = random_hex(3).map_err(|error| Refusal::conflict(error.to_string()))?;
+                format!("{}-{random}", wish.template)
+            }
+        };
         let run = Run {
-            id: format!("{}-{random}", wish.template),
+            id,
             template: wish.template.clone(),
             phase: RunPhase::Pending,
             exit_code: None,
@@ -250,6 +264,20 @@ impl Runs {
             }
             stays
         });
+    }
+}
+
+/// It becomes a folder of logs and part of an address; Kubernetes' rule for names of Jobs.
+fn check_name(name: &str, template: &str) -> Result<(), Refusal> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let tail = name
+        .strip_prefix(template)
+        .and_then(|rest| rest.strip_prefix('-'));
+    match name.len() <= 63 && tail.is_some_and(|tail| !tail.is_empty() && tail.bytes().all(plain)) {
+        true => Ok(()),
+        false => Err(Refusal::conflict(format!(
+            "run {name:?}: expected {template}- and lower-case letters, digits and dashes, 63 in all"
+        ))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The HTTP API on loopback: what `engine::EngineClient` calls, and nothing else.
 
-use crate::{context::Event, procfs};
+use crate::{context::Event, procfs, records};
 use axum::{
     Json, Router,
     body::Bytes,
@@ -75,6 +75,10 @@ pub enum Ask {
     Refresh,
     /// One run of a template.
     StartRun(RunRequest),
+    /// What is kept under a name.
+    Record(String),
+    /// Write it: name, expected version, text.
+    PutRecord(String, String, String),
     /// State of a run.
     Run(String),
     /// Last lines of an application or run.
@@ -93,12 +97,22 @@ pub enum Ask {
 pub struct RunRequest {
     /// Name of a CronJob.
     pub template: String,
+    /// Of the run; where there is one of that name, that one is meant.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Appended to the container's.
     #[serde(default)]
     pub args: Vec<String>,
     /// Set over the container's.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PutRecord {
+    expected: String,
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +165,13 @@ pub fn router(events: mpsc::Sender<Event>, token: &str) -> Router {
         .route(
             "/v1/runs/{id}",
             get(async |State(s): State<Server>, Path(id): Path<String>| s.ask(Ask::Run(id)).await),
+        )
+        .route(
+            "/v1/records/{name}",
+            get(async |State(s): State<Server>, Path(name): Path<String>| s.ask(Ask::Record(name)).await)
+                .post(put_record)
+                // JSON makes a text longer.
+                .layer(DefaultBodyLimit::max(2 * records::BYTES_MAX)),
         )
         .route("/v1/logs/{of}", get(logs))
         .route(
@@ -254,6 +275,20 @@ async fn start_run(State(server): State<Server>, body: axum::body::Bytes) -> Res
     match serde_json::from_slice(&body) {
         Ok(request) => server.ask(Ask::StartRun(request)).await,
         Err(error) => refuse(StatusCode::BAD_REQUEST, format!("not a run request: {error}")),
+    }
+}
+
+async fn put_record(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    body: axum::body::Bytes,
+) -> Response {
+    match serde_json::from_slice::<PutRecord>(&body) {
+        Ok(PutRecord { expected, text }) => server.ask(Ask::PutRecord(name, expected, text)).await,
+        Err(error) => refuse(
+            StatusCode::BAD_REQUEST,
+            format!("expected {{\"expected\": version, \"text\": text}}: {error}"),
+        ),
     }
 }
 

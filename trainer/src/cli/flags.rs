@@ -1,6 +1,6 @@
 //! Flags of each subcommand.
 
-use super::{DataFlags, GateFlags, LabelledFlags, LearnFlags};
+use super::{CauseFlags, DataFlags, GateFlags, LabelledFlags, LearnFlags};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -241,6 +241,8 @@ pub struct RunFlags {
     /// What makes two runs one, where the work folder does not outlive a process (a Job's name).
     #[arg(long, env = "RUN_NONCE", value_name = "TEXT")]
     pub nonce: Option<String>,
+    #[command(flatten)]
+    pub cause: CauseFlags,
 }
 
 impl RunFlags {
@@ -279,40 +281,4 @@ pub struct SmokeFlags {
         value_name = "SECONDS"
     )]
     pub smoke_deadline: u64,
-}
-
-/// Flags of `trigger`, named as in the source documents' script.
-#[derive(Clone, Debug, Args)]
-pub struct TriggerFlags {
-    /// Address of the inference API.
-    #[arg(
-        long,
-        env = "API_URL",
-        default_value = "http://127.0.0.1:8000",
-        value_name = "URL"
-    )]
-    pub api_url: String,
-    /// Kubeflow Pipelines; only shown: the run is started through the engine.
-    #[arg(long, env = "KFP_HOST", value_name = "URL")]
-    pub kfp_host: Option<String>,
-    /// MLflow's address for the run [default: the template's].
-    #[arg(long, env = "MLFLOW_TRACKING_URI", value_name = "URL")]
-    pub mlflow_uri: Option<String>,
-    /// Registered model that the run trains.
-    #[arg(long, env = "MODEL_NAME", default_value = contract::names::MODEL_NAME, value_name = "NAME")]
-    pub model_name: String,
-    /// Start without asking about drift, and train even on known data.
-    #[arg(long)]
-    pub force: bool,
-    /// File that says how to reach the engine; set by the engine.
-    #[arg(long, env = "DRIFTLESS_ENGINE_FILE", value_name = "FILE")]
-    pub engine_file: Option<PathBuf>,
-    /// Namespace of the template, inside a cluster (where KUBERNETES_SERVICE_HOST is set and no engine is).
-    #[arg(
-        long,
-        env = "TRAINING_NAMESPACE",
-        default_value = contract::names::TRAINING,
-        value_name = "NAME"
-    )]
-    pub training_namespace: String,
 }

@@ -4,14 +4,16 @@ mod drift;
 mod flags;
 mod gate;
 mod learn;
+mod trigger;
 
 pub use self::drift::{DriftFlags, Format};
 pub use flags::{
     ConfirmFlags, GitFlags, LiveFlags, LoadFlags, MlflowFlags, PackageFlags, PromoteFlags, RegisterFlags,
-    RunFlags, SmokeFlags, TrainFlags, TriggerFlags, ValidateFlags,
+    RunFlags, SmokeFlags, TrainFlags, ValidateFlags,
 };
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LabelledFlags, LearnFlags};
+pub use trigger::{CauseFlags, PlaceFlags, TriggerFlags};
 
 use clap::{Parser, Subcommand};
 
@@ -50,7 +52,7 @@ pub enum Command {
     Run(Box<RunFlags>),
     /// Asks the API whether it serves the release, then moves the alias `champion`; runs after a sync.
     Smoke(SmokeFlags),
-    /// Starts a retrain when the API reports drift.
+    /// Starts a retrain when the API reports a new episode of drift.
     Trigger(TriggerFlags),
     /// Compares two tables, CSV or Parquet, column by column and all at once: is this drift?
     ///

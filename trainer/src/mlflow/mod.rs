@@ -11,7 +11,7 @@ pub use words::Story;
 use crate::cli::MlflowFlags;
 use crate::failure::{Failure, Result};
 use contract::names::exit;
-use mlflow_client::{Client, Error, code};
+use mlflow_client::{Client, Error, Tag, code};
 use secrecy::SecretString;
 use std::future::Future;
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub struct Tracking {
     experiment: String,
     adopted_run: Option<String>,
     nonce: Option<String>,
+    cause: Vec<Tag>,
 }
 
 impl Tracking {
@@ -52,6 +53,7 @@ impl Tracking {
             experiment: flags.experiment.clone(),
             adopted_run: flags.mlflow_run_id.clone().filter(|id| !id.is_empty()),
             nonce: None,
+            cause: Vec::new(),
         })
     }
 
@@ -70,6 +72,16 @@ impl Tracking {
             nonce: nonce.map(|nonce| nonce.chars().map(plain).collect()),
             ..self
         }
+    }
+
+    /// Runs are tagged with why they were started.
+    #[must_use]
+    pub fn because(self, tags: Vec<(&'static str, String)>) -> Self {
+        let cause = tags
+            .into_iter()
+            .map(|(key, value)| words::tag(key, value))
+            .collect();
+        Tracking { cause, ..self }
     }
 
     /// Ends runs of this nonce that were begun under another key and never finished.

@@ -138,6 +138,7 @@ async fn open_run(tracking: &Tracking, story: &Story) -> Result<(String, Run), E
     let mut tags = story.tags();
     tags.extend(story.source_tags());
     tags.extend(tracking.nonce.as_ref().map(|nonce| tag("run-nonce", nonce)));
+    tags.extend(tracking.cause.iter().cloned());
     if let Some(run_id) = &tracking.adopted_run {
         client
             .log_batch(

@@ -44,7 +44,9 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
 
     let repo = live::repository(&flags.git, &flags.work_dir)?;
     let current = repo.current(&flags.git.environment)?;
-    let tracking = Tracking::open(&flags.mlflow)?.of_nonce(flags.nonce());
+    let tracking = Tracking::open(&flags.mlflow)?
+        .of_nonce(flags.nonce())
+        .because(flags.cause.tags());
     let request = Request::new(flags, &dataset);
     let earlier = earlier(&shelf, &repo, flags, &request)?;
     let found = unfinished(

@@ -74,6 +74,7 @@ impl World<'_> {
             "run_id": registered.text("run_id"),
             "model_name": registered.text("model_name"),
             "model_version": registered.detail.get("model_version"),
+            "model_digest": validate::candidate(&folder.model())?.manifest.model_digest,
             "image": {"tag": packaged.text("tag"), "digest": packaged.text("digest")},
             "commit": promoted.text("commit"),
             "metrics": verdict.detail.get("metrics"),

@@ -1,73 +1,15 @@
-//! Steps whose other side is played: trigger, data over http, a held lock, MLflow that is down.
+//! Steps whose other side is played: data over http, a held lock, MLflow that is down.
 
 use crate::support::program::trainer_in;
 use crate::support::world::{IRIS, World};
 use contract::names::exit;
-use serde_json::json;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 /// Nobody listens there.
-fn nowhere() -> String {
+pub fn nowhere() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
-}
-
-#[test]
-fn trigger_says_what_the_source_documents_say() {
-    let world = World::new(&nowhere());
-    let api = world.api();
-    world.set_drift(false);
-    let said = world.trainer(&["trigger"], &[("API_URL", &api)]).expect(0);
-    insta::assert_snapshot!(said.stderr, @r"
-    Checking drift status...
-    trainer trigger: No drift detected. Skipping retrain.
-    ");
-    assert_eq!(said.json()["status"], "skipped");
-    assert!(world.started_runs().is_empty());
-
-    world.set_drift(true);
-    let said = world
-        .trainer(&["trigger", "--api-url", &api, "--kfp-host", "http://kfp"], &[])
-        .expect(0);
-    insta::assert_snapshot!(said.stderr, @r"
-    Checking drift status...
-    Drift detected! Triggering retrain pipeline...
-    --kfp-host http://kfp is not asked: the local engine runs the retrain
-    trainer trigger: Pipeline run created: training-1
-    ");
-    let expected = json!({"step": "trigger", "status": "done", "drift_detected": true, "reason": "drift",
-        "run_id": "training-1", "template": "training"});
-    assert_eq!(said.json(), expected);
-    let started = world.started_runs();
-    let env = json!({"MODEL_NAME": world.variable("MODEL_NAME"), "MLFLOW_TRACKING_URI": world.mlflow});
-    assert_eq!(started, [json!({"template": "training", "args": [], "env": env})]);
-
-    let said = world
-        .trainer(&["trigger", "--force", "--api-url", &nowhere()], &[])
-        .expect(0);
-    insta::assert_snapshot!(said.stderr, @r"
-    Force trigger enabled, skipping drift check
-    trainer trigger: Pipeline run created: training-1
-    ");
-    assert_eq!(world.started_runs()[1]["args"], json!(["--force"]));
-
-    let said = world
-        .trainer(&["trigger", "--api-url", &nowhere()], &[])
-        .expect(1);
-    assert!(
-        said.stderr.contains("drift status cannot be read"),
-        "{}",
-        said.stderr
-    );
-    let said = world
-        .trainer(&["trigger", "--force"], &[("DRIFTLESS_ENGINE_FILE", "/absent")])
-        .expect(1);
-    assert!(
-        said.stderr.contains("no engine has written /absent"),
-        "{}",
-        said.stderr
-    );
 }
 
 #[test]

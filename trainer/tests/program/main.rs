@@ -13,3 +13,5 @@ mod labelled;
 mod races;
 mod support;
 mod the_loop;
+mod triggers;
+mod triggers_killed;

@@ -5,7 +5,7 @@ use crate::support::mlflow;
 use crate::support::redact::redact;
 use crate::support::registry::Registry;
 use crate::support::world::{IRIS, World};
-use crate::{kills, races};
+use crate::{kills, races, triggers};
 use contract::names::{ALIAS_CHALLENGER, ALIAS_CHAMPION, REFERENCE_FILE, exit, release_file};
 use mlflow_client::RunStatus;
 
@@ -16,7 +16,7 @@ fn the_loop() {
     let Some(server) = mlflow::start("the_loop") else {
         return;
     };
-    let parts: [Part; 13] = [
+    let parts: [Part; 14] = [
         ("promoted", promoted),
         ("python", python),
         ("refused", refused),
@@ -30,6 +30,7 @@ fn the_loop() {
         ("git comes back", races::git_comes_back),
         ("smoke", races::smoke),
         ("outrun and wiped", kills::outrun_and_wiped),
+        ("triggered", triggers::triggered),
     ];
     for (name, part) in parts {
         eprintln!("--- {name}");

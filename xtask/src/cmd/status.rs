@@ -1,7 +1,9 @@
 //! `status`: one screen. What runs, what is live, drift, the last promotions, what waits for what.
 
+mod retrains;
 mod screen;
 
+pub use retrains::{Retrains, read as read_retrains};
 pub use screen::screen;
 
 use crate::{
@@ -33,6 +35,8 @@ pub struct Overview {
     pub model: Option<ModelInfo>,
     /// `/drift/status`; absent when the API does not answer.
     pub drift: Option<Value>,
+    /// What was decided about retrains; absent before the first drift check.
+    pub retrains: Option<Retrains>,
     /// Newest first.
     pub promotions: Vec<Promotion>,
     /// What waits for what, in words.
@@ -75,12 +79,18 @@ pub fn overview(ctx: &Ctx) -> Outcome<Overview> {
         true => Vec::new(),
         false => git::promotions(ctx, &git::Clone::of(ctx, "status")?, PROMOTIONS)?,
     };
+    // An engine of before keeps no ledger.
+    let record = engine.record(::engine::DRIFT_LEDGER).unwrap_or_default();
+    let retrains = record.text.as_deref().and_then(retrains::read);
+    let mut waiting = waiting(&status);
+    waiting.extend(retrains.as_ref().and_then(Retrains::waiting));
     let (of_apps, of_stand_ins) = memory(&status);
     let own = engine_memory(ctx);
     Ok(Overview {
         memory_bytes: own + of_apps + of_stand_ins,
         memory_bytes_ours: own + of_apps,
-        waiting: waiting(&status),
+        waiting,
+        retrains,
         engine: status,
         model,
         drift,

@@ -1,7 +1,7 @@
 //! The executor of `--dry-run`: looking is done, changing is written down.
 
 use super::{Answer, Cmd, Effect, ExecError, Executor, Lock, Output, Request};
-use engine::{Engine, EngineError, Run, RunPhase, Status};
+use engine::{Engine, EngineError, Record, Run, RunPhase, Status};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -211,6 +211,22 @@ impl Engine for Pretending {
         }
         self.plan.add(line);
         Ok(format!("{template}-of-a-dry-run"))
+    }
+    fn start_run_named(
+        &self,
+        template: &str,
+        _: &str,
+        args: &[String],
+        env: &[(String, String)],
+    ) -> Result<String, EngineError> {
+        self.start_run(template, args, env)
+    }
+    fn record(&self, name: &str) -> Result<Record, EngineError> {
+        self.look(|engine| engine.record(name))
+    }
+    fn put_record(&self, name: &str, _: &str, _: &str) -> Result<bool, EngineError> {
+        self.plan.add(format!("engine keep the record {name}"));
+        Ok(true)
     }
     fn run(&self, id: &str) -> Result<Run, EngineError> {
         Ok(Run {

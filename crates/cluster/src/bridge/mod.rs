@@ -3,6 +3,7 @@
 mod act;
 mod address;
 mod core;
+mod events;
 mod forward;
 mod git;
 mod home;
@@ -125,6 +126,7 @@ pub async fn serve(options: Options, ready: impl FnOnce(serde_json::Value)) -> R
     };
     let router = server::router(core.clone(), DataPlace::new(&client), &token, end.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(drift_events::follow(events::Asker(core.clone())));
     tokio::spawn(async move { core.run().await });
     home.announce(&endpoint)?;
     ready(json!({

@@ -206,7 +206,7 @@ async fn log(reader: &Reader, pods: &[&Pod], lines: i64) -> Option<String> {
         .ok()
 }
 
-/// Starts a run; where runs of the template must not overlap and one is not over, the Job is made
+/// Starts a run, under a name where one is given (a Job of that name is that run); where runs of the template must not overlap and one is not over, the Job is made
 /// suspended and let go when its turn comes.
 ///
 /// # Errors
@@ -214,15 +214,35 @@ async fn log(reader: &Reader, pods: &[&Pod], lines: i64) -> Option<String> {
 pub async fn start(
     reader: &Reader,
     template: &str,
+    name: Option<&str>,
     args: &[String],
     env: &[(String, String)],
 ) -> Result<Run> {
     let cron = template_named(reader, template).await?;
     let namespace = cron.metadata.namespace.clone().unwrap_or_default();
     let jobs: Vec<Job> = reader.all(&namespace, "Jobs").await?;
+    let there = |jobs: &[Job]| {
+        let same = |job: &&Job| name.is_some() && job.metadata.name.as_deref() == name;
+        jobs.iter().find(same).map(|job| run_of(job, &[]))
+    };
+    if let Some(run) = there(&jobs) {
+        return Ok(run);
+    }
     let waits = jobs::one_at_a_time(&cron) && !jobs::unfinished(&jobs, template).is_empty();
-    let job = create(&reader.client, &cron, Wish { args, env, waits }).await?;
-    Ok(run_of(&job, &[]))
+    let wish = Wish {
+        args,
+        env,
+        waits,
+        name,
+    };
+    match create(&reader.client, &cron, wish).await {
+        Ok(job) => Ok(run_of(&job, &[])),
+        // Another one was faster.
+        Err(error) if error.kind == Kind::Conflict => {
+            there(&reader.all(&namespace, "Jobs").await?).ok_or(error)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn template_named(reader: &Reader, template: &str) -> Result<CronJob> {

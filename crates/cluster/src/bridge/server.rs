@@ -1,7 +1,11 @@
 //! The HTTP API on loopback: the local engine's protocol, word for word, and the data place.
 
 use super::{act, core::Core, runs};
-use crate::{Error, Kind, Result, data::DataPlace};
+use crate::{
+    Error, Kind, Result,
+    data::{self, DataPlace},
+    records::Records,
+};
 use axum::{
     Json, Router,
     body::Bytes,
@@ -29,6 +33,7 @@ const LINES_MAX: usize = 10_000;
 struct Server {
     core: Arc<Core>,
     data: DataPlace,
+    records: Records,
     token: Arc<str>,
     end: Arc<Notify>,
 }
@@ -38,9 +43,18 @@ struct Server {
 struct RunRequest {
     template: String,
     #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
     args: Vec<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PutRecord {
+    expected: String,
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +81,8 @@ fn some_lines() -> usize {
 /// The API, for clients that know `token`; `end` is told when one asks for the end.
 pub fn router(core: Arc<Core>, data: DataPlace, token: &str, end: Arc<Notify>) -> Router {
     let server = Server {
+        // The ledger of retrains lies beside the data place and the runs' template.
+        records: Records::new(&core.reader.client, data::NAMESPACE),
         core,
         data,
         token: token.into(),
@@ -81,6 +97,7 @@ pub fn router(core: Arc<Core>, data: DataPlace, token: &str, end: Arc<Notify>) -
         .route("/v1/shutdown", post(shutdown))
         .route("/v1/runs", post(start_run))
         .route("/v1/runs/{id}", get(run))
+        .route("/v1/records/{name}", get(record).post(put_record))
         .route("/v1/logs/{of}", get(logs))
         .route("/v1/kill/{of}", post(kill))
         .route("/v1/suspend/{app}", post(suspend))
@@ -162,6 +179,7 @@ async fn start_run(State(server): State<Server>, body: Bytes) -> Response {
     answer(runs::start(
         &server.core.reader,
         &request.template,
+        request.name.as_deref(),
         &request.args,
         &env,
     ))
@@ -170,6 +188,27 @@ async fn start_run(State(server): State<Server>, body: Bytes) -> Response {
 
 async fn run(State(server): State<Server>, Path(id): Path<String>) -> Response {
     answer(server.core.find_run(&id)).await
+}
+
+async fn record(State(server): State<Server>, Path(name): Path<String>) -> Response {
+    answer(async {
+        let (version, text) = server.records.read(&name).await?;
+        Ok(engine::Record { version, text })
+    })
+    .await
+}
+
+async fn put_record(State(server): State<Server>, Path(name): Path<String>, body: Bytes) -> Response {
+    match read::<PutRecord>(&body, "a record with its expected version and text") {
+        Ok(put) => {
+            answer(async {
+                let written = server.records.write(&name, &put.expected, &put.text).await?;
+                Ok(engine::Written { written })
+            })
+            .await
+        }
+        Err(refused) => *refused,
+    }
 }
 
 async fn logs(State(server): State<Server>, Path(of): Path<String>, Query(query): Query<Tail>) -> Response {

@@ -51,6 +51,7 @@ fn a_run_is_the_template_with_what_was_asked_for() {
         args: &args,
         env: &env,
         waits: false,
+        name: None,
     };
     let job = job_of(&template("Forbid"), wish, &[0, 1, 2, 3, 4, 255, 7]).unwrap();
     let meta = &job.metadata;
@@ -83,11 +84,43 @@ fn a_run_is_the_template_with_what_was_asked_for() {
 }
 
 #[test]
+fn a_name_that_is_given_is_the_jobs() {
+    let wish = Wish {
+        args: &[],
+        env: &[],
+        waits: false,
+        name: Some("training-7f3a2c1b-e1-t63340"),
+    };
+    let job = job_of(&template("Forbid"), wish, &[]).unwrap();
+    assert_eq!(job.metadata.name.as_deref(), wish.name);
+}
+
+#[test]
+fn ends_as_kubernetes_tells_them() {
+    let ended = |kind: &str, message: &str| {
+        let mut job = job("a", "training", "2026-01-01T00:00:00Z", json!({kind: "True"}));
+        let condition = &mut job.status.as_mut().unwrap().conditions.as_mut().unwrap()[0];
+        condition.message = Some(message.to_owned());
+        end(&job)
+    };
+    assert_eq!(ended("Suspended", ""), None);
+    let complete = ended("Complete", "").unwrap();
+    assert_eq!((complete.succeeded, complete.exit_code), (true, None));
+    let rule =
+        "Container trainer for pod training/a-x failed with exit code 12 matching FailJob rule at index 0";
+    let refused = ended("Failed", rule).unwrap();
+    assert_eq!((refused.succeeded, refused.exit_code), (false, Some(12)));
+    let limit = ended("Failed", "Job has reached the specified backoff limit").unwrap();
+    assert_eq!((limit.succeeded, limit.exit_code), (false, None));
+}
+
+#[test]
 fn one_that_waits_is_suspended() {
     let wish = Wish {
         args: &[],
         env: &[],
         waits: true,
+        name: None,
     };
     let job = job_of(&template("Forbid"), wish, &[9; 6]).unwrap();
     assert!(waits(&job) && !is_over(&job));
@@ -109,6 +142,7 @@ fn long_names_fit_into_a_label() {
         args: &[],
         env: &[],
         waits: false,
+        name: None,
     };
     assert_eq!(
         job_of(&long, wish, &[1; 6]).unwrap().metadata.name.unwrap().len(),

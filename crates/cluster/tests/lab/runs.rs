@@ -161,3 +161,38 @@ fn writers_of_the_data_place_do_not_lose_each_others_batches() {
         .block_on(maps.delete(&name, &kube::api::DeleteParams::default()))
         .unwrap();
 }
+
+/// As a pod would, with the real API server's compare-and-swap.
+#[test]
+fn a_name_and_a_record_are_given_once() {
+    let lab = crate::lab!("names and records");
+    let pod = InCluster::through(&lab.context, NAMESPACE).unwrap();
+    let stamp = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_millis();
+    let name = format!("{TEMPLATE}-{stamp}");
+    for _ in 0..2 {
+        let begun = pod.start_run_named(TEMPLATE, &name, &[], &[]).unwrap();
+        assert_eq!(begun, cluster::in_cluster::Begun::There);
+    }
+    assert_eq!(
+        lab.engine.start_run_named(TEMPLATE, &name, &[], &[]).unwrap(),
+        name
+    );
+    end(&lab, &name);
+    let record = format!("record-{stamp}");
+    let (version, text) = pod.record(&record).unwrap();
+    assert_eq!((version.as_str(), text), ("", None));
+    assert!(pod.put_record(&record, "", "one").unwrap());
+    assert!(!pod.put_record(&record, "", "two").unwrap());
+    let (version, _) = pod.record(&record).unwrap();
+    assert!(pod.put_record(&record, &version, "two").unwrap());
+    assert!(!pod.put_record(&record, &version, "three").unwrap());
+    assert_eq!(pod.record(&record).unwrap().1.as_deref(), Some("two"));
+    assert!(pod.runs(TEMPLATE).unwrap()[&name].is_some());
+    // It is nobody's in Git: a sync with prune and self-heal leaves it alone.
+    let commit = lab.push(crate::fixture::IMAGE_A, "after the record");
+    lab.wait_live(&commit, Duration::from_secs(90));
+    assert_eq!(pod.record(&record).unwrap().1.as_deref(), Some("two"));
+}

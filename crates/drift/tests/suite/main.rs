@@ -3,6 +3,7 @@
 mod categories;
 mod compare;
 mod counts;
+mod episodes;
 mod ledger;
 mod npy;
 mod oracle;

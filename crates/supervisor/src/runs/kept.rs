@@ -45,6 +45,7 @@ impl Runs {
                         args: unfinished.args,
                         env: unfinished.env,
                         by_clock: false,
+                        name: None,
                     },
                     failed: unfinished.failed,
                     not_before: now,

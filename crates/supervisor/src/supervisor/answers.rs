@@ -3,7 +3,7 @@
 use super::Supervisor;
 use crate::{
     app::wish_of,
-    attempt, logs,
+    attempt, logs, records,
     server::{Answer, Ask, Refusal, RunRequest},
     status,
 };
@@ -23,6 +23,13 @@ impl Supervisor {
                 Ok(serde_json::json!({}))
             }
             Ask::StartRun(request) => self.start_run(request),
+            Ask::Record(name) => {
+                serde_json::to_value(records::read(&self.context.home, &name)?).map_err(json)
+            }
+            Ask::PutRecord(name, expected, text) => {
+                let written = records::write(&self.context.home, &name, &expected, text)?;
+                serde_json::to_value(written).map_err(json)
+            }
             Ask::Run(id) => {
                 let run = self.runs.find(&id, &self.context);
                 let run = run.ok_or_else(|| Refusal::not_found(format!("no run {id:?}")))?;
@@ -74,8 +81,11 @@ impl Supervisor {
                 request.template
             )));
         };
-        let wish = wish_of(cron, request.args, request.env, false);
+        let mut wish = wish_of(cron, request.args, request.env, false);
+        wish.name = request.name;
         let run = self.runs.request(wish, &mut self.context)?;
+        // Whoever is told of a run may write it down: it must outlive this engine.
+        self.remember();
         serde_json::to_value(run).map_err(|error| Refusal::conflict(error.to_string()))
     }
 

@@ -249,3 +249,48 @@ fn a_template_without_its_image_is_missing_and_heals_when_the_image_comes() {
     world.wait_live("work", &commit);
     assert_eq!(world.wait_run(&start(&world)).phase, RunPhase::Succeeded);
 }
+
+#[test]
+fn a_run_by_name_and_a_record_outlive_the_engine() {
+    let Some(mut world) = world("Forbid", "backoffLimit: 0", "") else {
+        return;
+    };
+    let named = |world: &World, name: &str| world.engine().start_run_named("work", name, &[], &[]);
+    let id = named(&world, "work-0a1b-e1").unwrap();
+    assert_eq!(id, "work-0a1b-e1");
+    assert_eq!(world.wait_run(&id).phase, RunPhase::Succeeded);
+    let put = |world: &World, expected: &str, text: &str| {
+        world.engine().put_record("drift-ledger", expected, text).unwrap()
+    };
+    assert_eq!(world.engine().record("drift-ledger").unwrap().text, None);
+    assert!(put(&world, "", "one") && !put(&world, "", "two") && put(&world, "1", "two"));
+    // Answered means kept: killed at that very moment it is known to the next engine.
+    let second = named(&world, "work-0a1b-e2").unwrap();
+    world.kill_engine();
+    world.start();
+    let record = world.engine().record("drift-ledger").unwrap();
+    assert_eq!(
+        (record.version.as_str(), record.text.as_deref()),
+        ("2", Some("two"))
+    );
+    assert!(!put(&world, "1", "three"));
+    // A successor knows its templates once it has compared.
+    until("the template", || {
+        world.engine().start_run_named("work", &id, &[], &[])
+    });
+    for name in [&id, &second] {
+        assert_eq!(&named(&world, name).unwrap(), name);
+    }
+    world.wait_run(&second);
+    assert_eq!(world.status().runs.len(), 2, "a name was given twice");
+    for wrong in [
+        "other-e1",
+        "work-",
+        "work-E1",
+        "work-../x",
+        &format!("work-{}", "a".repeat(60)),
+    ] {
+        let refused = named(&world, wrong).unwrap_err().to_string();
+        assert!(refused.contains("expected work- and"), "{refused}");
+    }
+}

@@ -5,8 +5,8 @@ use super::program::{Said, trainer_in};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
@@ -27,6 +27,11 @@ pub struct World {
 struct Played {
     is_degraded: AtomicBool,
     is_drift: AtomicBool,
+    /// What `/drift/status` says, where a test says more than yes or no.
+    drift: Mutex<Option<Value>>,
+    /// Version and text of the ledger.
+    ledger: Mutex<(u64, Option<String>)>,
+    runs: Mutex<Vec<Value>>,
     is_wrong: AtomicBool,
 }
 
@@ -168,6 +173,27 @@ impl World {
         starts.map(|r| serde_json::from_slice(&r.body).unwrap()).collect()
     }
 
+    /// The ledger of retrains.
+    pub fn ledger(&self) -> Value {
+        let ledger = self.played.ledger.lock().unwrap().1.clone();
+        serde_json::from_str(&ledger.expect("a ledger")).unwrap()
+    }
+
+    /// Replaces the ledger's text.
+    pub fn set_ledger(&self, text: &str) {
+        let mut ledger = self.played.ledger.lock().unwrap();
+        *ledger = (ledger.0 + 1, Some(text.to_owned()));
+    }
+
+    /// Sets how the engine's newest run ended.
+    pub fn end_run(&self, exit_code: i32, stdout: &Value) {
+        let mut runs = self.played.runs.lock().unwrap();
+        let run = runs.last_mut().unwrap();
+        run["phase"] = if exit_code == 0 { "Succeeded" } else { "Failed" }.into();
+        run["exitCode"] = exit_code.into();
+        run["stdout"] = stdout.to_string().into();
+    }
+
     /// Base address of the engine, which plays the API too.
     pub fn api(&self) -> String {
         self.engine.uri()
@@ -181,6 +207,11 @@ impl World {
     /// Sets whether the API's predictions are none.
     pub fn set_wrong(&self, is_wrong: bool) {
         self.played.is_wrong.store(is_wrong, Ordering::SeqCst);
+    }
+
+    /// Sets all that the API says about drift.
+    pub fn set_drift_status(&self, status: Value) {
+        *self.played.drift.lock().unwrap() = Some(status);
     }
 
     /// Sets what the API says about drift.
@@ -234,7 +265,8 @@ impl Respond for Engine {
             json!({"name": "inference-api", "sync": "Synced", "health": "Healthy", "revision": head,
                 "liveRevision": head, "replicasWanted": 1})
         };
-        let status = json!({"engine": "local", "revision": head, "runs": [], "apps": [app]});
+        let runs = self.1.runs.lock().unwrap().clone();
+        let status = json!({"engine": "local", "revision": head, "runs": runs, "apps": [app]});
         ResponseTemplate::new(200).set_body_json(status)
     }
 }
@@ -276,8 +308,49 @@ struct Drift(Arc<Played>);
 
 impl Respond for Drift {
     fn respond(&self, _: &Request) -> ResponseTemplate {
+        if let Some(status) = &*self.0.drift.lock().unwrap() {
+            return ResponseTemplate::new(200).set_body_json(status);
+        }
         let is_drift = self.0.is_drift.load(Ordering::SeqCst);
         ResponseTemplate::new(200).set_body_json(json!({"drift_detected": is_drift}))
+    }
+}
+
+/// Runs and records of the engine.
+struct Kept(Arc<Played>);
+
+impl Respond for Kept {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let ok = |answer: Value| ResponseTemplate::new(200).set_body_json(answer);
+        let path = request.url.path();
+        let (is_post, mut runs) = (request.method == "POST", self.0.runs.lock().unwrap());
+        if path.starts_with("/v1/records/") {
+            let mut ledger = self.0.ledger.lock().unwrap();
+            let version = ledger.1.as_ref().map_or(String::new(), |_| ledger.0.to_string());
+            if !is_post {
+                return ok(json!({"version": version, "text": ledger.1}));
+            }
+            let written = body["expected"] == version.as_str();
+            if written {
+                *ledger = (ledger.0 + 1, body["text"].as_str().map(str::to_owned));
+            }
+            return ok(json!({ "written": written }));
+        }
+        let name = match is_post {
+            true => body["name"].as_str().unwrap_or("training-1"),
+            false => path.rsplit('/').next().unwrap(),
+        };
+        if let Some(run) = runs.iter().find(|run| run["id"] == name) {
+            return ok(run.clone());
+        }
+        if !is_post {
+            return ResponseTemplate::new(404).set_body_json(json!({"message": "no such run"}));
+        }
+        let run =
+            json!({"id": name, "template": "training", "phase": "Pending", "attempts": 0, "startedAt": ""});
+        runs.push(run.clone());
+        ok(run)
     }
 }
 
@@ -287,11 +360,8 @@ async fn play(server: &MockServer, repository: &Path, played: Arc<Played>) {
         .respond_with(Engine(repository.to_path_buf(), played.clone()))
         .mount(server)
         .await;
-    let run = json!({"id": "training-1", "template": "training", "phase": "Pending", "attempts": 0, "startedAt": ""});
-    let runs = Mock::given(method("POST")).and(path("/v1/runs"));
-    runs.respond_with(ResponseTemplate::new(200).set_body_json(run))
-        .mount(server)
-        .await;
+    let kept = Mock::given(path_regex("^/v1/(runs|records)(/|$)"));
+    kept.respond_with(Kept(played.clone())).mount(server).await;
     let rest = Mock::given(method("POST")).and(path_regex("^/v1/refresh$"));
     rest.respond_with(ResponseTemplate::new(200).set_body_json(json!({})))
         .mount(server)

@@ -63,6 +63,9 @@ fn write_all(text: &mut String, overview: &Overview) -> std::fmt::Result {
     }
     live(text, overview)?;
     promotions(text, overview)?;
+    if let Some(retrains) = &overview.retrains {
+        retrains.write(text)?;
+    }
     honoured(text, overview)?;
     if !overview.waiting.is_empty() {
         writeln!(text, "\nWaiting")?;

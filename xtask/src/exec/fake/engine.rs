@@ -1,6 +1,6 @@
 //! A scripted engine, for tests.
 
-use engine::{Engine, EngineError, Run, RunPhase, Status};
+use engine::{Engine, EngineError, Record, Run, RunPhase, Status};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -22,6 +22,8 @@ pub struct EngineWorld {
     pub git_url: String,
     /// The data place: batches by name.
     pub data: BTreeMap<String, String>,
+    /// What it keeps, by name.
+    pub records: BTreeMap<String, Record>,
     /// Log lines of everything.
     pub log: Vec<String>,
 }
@@ -44,6 +46,7 @@ impl Default for FakeEngine {
             on_start: Box::new(|template, _| Ok(FakeEngine::ended(template, 0, ""))),
             git_url: String::new(),
             data: BTreeMap::new(),
+            records: BTreeMap::new(),
             log: Vec::new(),
         })))
     }
@@ -110,6 +113,36 @@ impl Engine for FakeEngine {
         let id = run.id.clone();
         world.status.runs.insert(0, run);
         Ok(id)
+    }
+    fn start_run_named(
+        &self,
+        template: &str,
+        name: &str,
+        args: &[String],
+        env: &[(String, String)],
+    ) -> Result<String, EngineError> {
+        if self.run(name).is_ok() {
+            return Ok(name.to_owned());
+        }
+        self.start_run(template, args, env)?;
+        let mut world = self.world();
+        if let Some(run) = world.status.runs.first_mut() {
+            name.clone_into(&mut run.id);
+        }
+        Ok(name.to_owned())
+    }
+    fn record(&self, name: &str) -> Result<Record, EngineError> {
+        Ok(self.world().records.get(name).cloned().unwrap_or_default())
+    }
+    fn put_record(&self, name: &str, expected: &str, text: &str) -> Result<bool, EngineError> {
+        let mut world = self.world();
+        let record = world.records.entry(name.to_owned()).or_default();
+        if record.version != expected {
+            return Ok(false);
+        }
+        record.version.push('1');
+        record.text = Some(text.to_owned());
+        Ok(true)
     }
     fn run(&self, id: &str) -> Result<Run, EngineError> {
         let found = self.world().status.runs.iter().find(|run| run.id == id).cloned();
