@@ -31,6 +31,9 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/model/info", get(model::info))
         .route("/drift/status", get(drift::status))
+        .route("/drift", get(drift::page::page))
+        .route("/drift/report", get(drift::report::report))
+        .route("/drift/events", get(drift::events::events))
         .route(EXCHANGE, post(drift::exchange).put(drift::hand_over))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
@@ -66,7 +69,7 @@ pub fn is_free(path: &str) -> bool {
 
 /// Routes that say what this is; the same for everybody.
 pub fn is_document(path: &str) -> bool {
-    matches!(path, "/docs" | "/openapi.json")
+    matches!(path, "/docs" | "/openapi.json" | "/drift")
 }
 
 /// The protocol whose predictions a [`known`] path is for.
@@ -98,7 +101,7 @@ pub fn allowed_methods(known: &str) -> Option<&'static str> {
 
 /// A path for the log: known ones alone, and without names in them: others are the client's text.
 pub fn known(path: &str) -> &'static str {
-    const KNOWN: [&str; 13] = [
+    const KNOWN: [&str; 16] = [
         predict::PATH,
         mlflow::PATH,
         "/health",
@@ -106,6 +109,9 @@ pub fn known(path: &str) -> &'static str {
         "/readyz",
         "/model/info",
         "/drift/status",
+        "/drift",
+        "/drift/report",
+        "/drift/events",
         EXCHANGE,
         "/metrics",
         "/openapi.json",

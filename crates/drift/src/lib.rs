@@ -20,6 +20,7 @@ pub mod joint;
 pub mod ks;
 pub mod looks;
 pub mod npy;
+pub mod picture;
 pub mod pooled;
 pub mod random;
 pub mod rates;

@@ -4,6 +4,7 @@ mod categories;
 mod counts;
 mod npy;
 mod oracle;
+mod picture;
 mod pooled;
 mod properties;
 mod rule;
