@@ -125,3 +125,74 @@ pub async fn tell(mut changes: watch::Receiver<Arc<Seen>>, to: &mpsc::Sender<Byt
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use drift::{baseline::Baseline, npy::Matrix};
+    use tokio::time::timeout;
+
+    fn seen(version: u64, detected: bool) -> Arc<Seen> {
+        let matrix = Matrix {
+            rows: 2,
+            columns: 1,
+            values: vec![1.0, 2.0],
+        };
+        let baseline =
+            Baseline::new(vec!["x".to_owned()], &matrix, Vec::new()).expect("two rows of one value");
+        Arc::new(Seen {
+            version,
+            detected,
+            rows: 100,
+            size: 100,
+            total: version,
+            model: "m".into(),
+            episode: None,
+            episodes: 0,
+            merged: 1,
+            baseline: Arc::new(baseline),
+            looked: None,
+        })
+    }
+
+    /// Ten thousand changes pass a reader that takes nothing: three events wait, and then the newest state.
+    #[tokio::test]
+    async fn a_slow_reader_is_told_the_newest() {
+        let changes = watch::Sender::new(seen(0, false));
+        let (to, mut from) = mpsc::channel(1);
+        let told = changes.subscribe();
+        tokio::spawn(async move { tell(told, &to).await });
+        for version in 1..=10_000 {
+            changes.send_replace(seen(version, version % 2 == 1));
+            if version % 100 == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        let mut events = Vec::new();
+        while let Ok(Some(event)) = timeout(Duration::from_secs(1), from.recv()).await {
+            events.push(String::from_utf8(event.to_vec()).expect("events are text"));
+        }
+        assert!(events.len() <= 5, "{events:?}");
+        let newest = r#"{"version":10000,"rows":100,"total":10000}"#;
+        assert_eq!(events.last(), Some(&format!("event: window\ndata: {newest}\n\n")));
+        let drift: Vec<_> = events
+            .iter()
+            .filter(|event| event.starts_with("event: drift"))
+            .collect();
+        let last = drift.last().expect("it begins with one");
+        assert!(last.contains(r#""drift_detected":false"#), "{drift:?}");
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_the_last_publisher() {
+        let changes = watch::Sender::new(seen(0, false));
+        let (to, mut from) = mpsc::channel(1);
+        let told = changes.subscribe();
+        let telling = tokio::spawn(async move { tell(told, &to).await });
+        let first = from.recv().await.expect("what is");
+        assert!(first.starts_with(b"event: drift\n"));
+        drop(changes);
+        assert_eq!(from.recv().await, None);
+        telling.await.expect("no panic");
+    }
+}

@@ -147,6 +147,12 @@ fn serving() {
 }
 
 #[test]
+fn the_drift_page() {
+    let directory = fixture::directory();
+    assert!(!tools() || Reader::new(directory.path()).read("drift-page.md", &[]) == 2);
+}
+
+#[test]
 fn grpc() {
     let directory = fixture::directory();
     let mut reader = Reader::new(directory.path());

@@ -14,7 +14,7 @@ const ticks = (from, to, about) => {
   if (!(width > 0) || !Number.isFinite(width)) return [from];
   const raw = width / about;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((times) => times * power).find((wide) => wide >= raw);
+  const step = [1, 2, 5, 10].map((times) => times * power).find((wide) => wide >= 0.8 * raw);
   const found = [];
   for (let k = Math.ceil(from / step); k * step <= to && found.length < 20; k += 1) found.push(Number((k * step).toPrecision(12)));
   return found;

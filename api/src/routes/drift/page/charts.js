@@ -22,7 +22,7 @@ const histogramChart = (feature, width) => {
     ...yAxis(area, y, ticks(0, top, 4), percent).flat(),
     ...before.map((value, bin) => bar("reference-bar", value, slot * bin + slot * 0.06)).filter(Boolean),
     ...now.map((value, bin) => bar("window-bar", value, slot * bin + slot * 0.52)).filter(Boolean),
-    ...xAxis(area, x, ticks(edges[0], edges.at(-1), Math.max(2, Math.floor(width / 90)))).flat());
+    ...xAxis(area, x, ticks(edges[0], edges.at(-1), Math.max(4, Math.floor(width / 90)))).flat());
   if (below > 0) area.image.append(svg("text", { x: area.left + slot / 2, y: area.bottom + 17, "text-anchor": "middle" }, "<"));
   if (above > 0) area.image.append(svg("text", { x: area.right - slot / 2, y: area.bottom + 17, "text-anchor": "middle" }, ">"));
   return area.image;
@@ -46,7 +46,7 @@ const ecdfChart = (feature, ks, width) => {
   const y = scale([0, 1], [area.bottom, area.top]);
   area.image.append(
     ...yAxis(area, y, [0, 0.25, 0.5, 0.75, 1], percent).flat(),
-    ...xAxis(area, x, ticks(...domain, Math.max(2, Math.floor(width / 90)))).flat(),
+    ...xAxis(area, x, ticks(...domain, Math.max(4, Math.floor(width / 90)))).flat(),
     svg("path", { class: "reference-line", d: stairs(ecdf.reference, x, y, domain) }));
   if (ecdf.window.length > 0) area.image.append(svg("path", { class: "window-line", d: stairs(ecdf.window, x, y, domain) }));
   if (gap) {
@@ -76,7 +76,7 @@ const looksChart = (title, looks, values, least, width) => {
   });
   area.image.append(
     ...yAxis(area, y, [0, 0.25, 0.5, 0.75, 1]).flat(),
-    ...xAxis(area, x, ticks(looks[0].total, looks.at(-1).total, Math.max(2, Math.floor(width / 110))), count).flat());
+    ...xAxis(area, x, ticks(looks[0].total, looks.at(-1).total, Math.max(3, Math.floor(width / 110))), count).flat());
   if (least > 0) area.image.append(svg("line", { class: "least-line", x1: area.left, x2: area.right, y1: y(least), y2: y(least) }));
   area.image.append(svg("path", { class: "window-line", d: path || "M0 0" }));
   looks.forEach((look, at) => {

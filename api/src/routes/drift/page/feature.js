@@ -2,7 +2,7 @@
 
 const STATES = { no_values: "No values", no_reference: "No reference" };
 
-const keys = (gap) => el("ul", { class: "keys" },
+const keys = (gap, blocks) => el("ul", { class: blocks ? "keys blocks" : "keys" },
   el("li", {}, el("span", { class: "reference-key" }), "reference"),
   el("li", {}, el("span", {}), "window"),
   gap && el("li", {}, el("span", { class: "gap-key" }), "largest gap"));
@@ -66,7 +66,7 @@ const featurePanel = () => {
     if (!now) return;
     const { report, picture, feature } = now;
     const width = Math.max(260, Math.min(charts.clientWidth, figures[0].clientWidth || charts.clientWidth));
-    put(figures[0], Boolean(picture.histogram), ["Histogram", keys(false)], () => histogramChart(picture, width));
+    put(figures[0], Boolean(picture.histogram), ["Histogram", keys(false, true)], () => histogramChart(picture, width));
     put(figures[1], Boolean(picture.histogram), ["Distribution functions", keys(Boolean(picture.gap))], () => ecdfChart(picture, feature?.ks_stat, width));
     put(figures[2], report.looks.length > 0, ["Statistic at the latest looks, by rows recorded"],
       () => looksChart(`Statistic of ${picture.name}`, report.looks, picture.ks_at_looks, report.rule.least_effect, width));

@@ -46,7 +46,9 @@ const head = (report) => {
   const bar = byId("collected");
   show(bar, state === "collecting");
   if (state === "collecting") Object.assign(bar, { max: status.window.size, value: status.window.rows });
-  const moved = status.drift_detected || status.episode?.open ? status.movements ?? [] : [];
+  // What is told of a change that is too small to matter would only be noise.
+  const told = status.drift_detected || status.episode?.open ? status.movements ?? [] : [];
+  const moved = told.filter((one) => one.effect >= (report.rule?.least_effect ?? 0));
   byId("movements").replaceChildren(...moved.map((one) =>
     el("li", {}, one.words, one.since_ms ? [", since ", time(one.since_ms)] : [])));
   byId("facts").replaceChildren(...(status.window ? facts(report) : []));
