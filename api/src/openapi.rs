@@ -14,7 +14,9 @@ mod values;
 use crate::{
     config::Limits,
     guard::{described::Guarded, headers::content_security_policy},
-    mlflow, predict, routes,
+    mlflow,
+    monitor::events::{DriftEvent, WindowEvent},
+    predict, routes,
     routes::content,
     served::Served,
     state::State,
@@ -74,7 +76,8 @@ use utoipa::{OpenApi, ToSchema};
         routes::metrics::metrics,
         document,
         routes::docs::docs
-    )
+    ),
+    components(schemas(DriftEvent, WindowEvent))
 )]
 struct Document;
 

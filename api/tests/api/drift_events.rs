@@ -107,13 +107,13 @@ impl Events {
     }
 }
 
-fn rows(count: usize, shift: f64) -> String {
+fn rows(first: usize, count: usize, shift: f64) -> String {
     let row = |i: usize| {
         let mut row = fixture::reference_row(i * 17 % fixture::REFERENCE_ROWS);
         row[2] += shift;
         row
     };
-    json!({ "instances": (0..count).map(row).collect::<Vec<_>>() }).to_string()
+    json!({ "instances": (first..first + count).map(row).collect::<Vec<_>>() }).to_string()
 }
 
 fn status_of(server: &Server) -> Value {
@@ -146,7 +146,7 @@ fn changes_are_told_as_they_come() {
     let mut client = server.client();
     let (mut windows, mut last) = (0, 0);
     for sent in 1..=40 {
-        client.predict(&rows(3, 0.0));
+        client.predict(&rows(3 * sent, 3, 0.0));
         std::thread::sleep(Duration::from_millis(10));
         if sent % 10 == 0 {
             let window = events.next_of("window");
@@ -166,7 +166,7 @@ fn changes_are_told_as_they_come() {
     assert!(windows <= most, "{windows} in {:?}", begun.elapsed());
 
     let begun = Instant::now();
-    client.predict(&rows(60, 4.0));
+    client.predict(&rows(0, 60, 4.0));
     let drift = events.next_of("drift");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     let status = status_of(&server);
@@ -272,7 +272,7 @@ fn who_does_not_read_holds_nobody_up() {
     let _deaf = Events::open(server.address, "");
     let mut client = server.client();
     for _ in 0..200 {
-        assert_eq!(client.predict(&rows(5, 0.0)).status, 200);
+        assert_eq!(client.predict(&rows(0, 5, 0.0)).status, 200);
     }
     drop(client);
     let begun = Instant::now();

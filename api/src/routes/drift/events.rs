@@ -32,7 +32,7 @@ const UNBUFFERED: (HeaderName, HeaderValue) = (
     description = "Server-sent events. `drift` comes at once and then with every change of `drift_detected` or of the newest episode; its data is a `DriftEvent`. `window` comes a few times a second at most while rows come; its data is a `WindowEvent`. A comment keeps the connection alive every 15 seconds. A reader that is slow is told the newest state, not every one. The stream ends when the process is told to stop; at most 64 are open.",
     responses(
         (status = 200, description = "Events, until either side ends it", body = String, content_type = "text/event-stream", example = "event: drift\ndata: {\"model\":\"sha256:1f0c\",\"drift_detected\":false,\"episode\":null}\n\n"),
-        (status = 503, description = "`not_ready`, `draining`, or `overloaded` where as many streams are open as may be", body = contract::ErrorBody)
+        (status = 503, description = "`not_ready`, `draining`; `overloaded` also where 64 streams are open", body = contract::ErrorBody)
     ))]
 pub async fn events(extract::State(state): extract::State<Arc<State>>) -> Result<Response<Body>, ApiError> {
     let served = state.ready()?;
