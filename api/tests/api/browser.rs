@@ -149,6 +149,6 @@ fn the_drift_page_works() {
         "{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert_eq!(said.lines().count(), 6, "{said}");
+    assert_eq!(said.lines().count(), 7, "{said}");
     println!("{said}");
 }

@@ -66,10 +66,10 @@ class Server:
         return self.ask("/predict", json.dumps({"instances": rows}).encode(), key=key)
 
     def send_binary(self, rows):
-        """float64 in binary, which may be NaN."""
-        data = b"".join(struct.pack("<d", value) for row in rows for value in row)
+        """float32 in binary, which may be NaN."""
+        data = b"".join(struct.pack("<f", value) for row in rows for value in row)
         shape = [len(rows), len(rows[0])]
-        put = {"name": "features", "datatype": "FP64", "shape": shape, "parameters": {"binary_data_size": len(data)}}
+        put = {"name": "features", "datatype": "FP32", "shape": shape, "parameters": {"binary_data_size": len(data)}}
         head = json.dumps({"inputs": [put]}).encode()
         headers = {"content-type": "application/octet-stream", "inference-header-content-length": str(len(head))}
         self.ask("/v2/models/iris-model/infer", head + data, headers)
@@ -204,6 +204,17 @@ def a_key_is_asked_for(browser, program, model):
     return "asked for, kept in the tab, forgotten"
 
 
+def no_faster_than_it_may(browser, program, model):
+    page = browser.page()
+    with Server(program, model, "--rate-limit-per-s", "2", "--rate-limit-burst", "1") as server:
+        page.open(server.url + "/drift")
+        state(page, "collecting", 60)
+        quiet(page, allowed="status of 429")
+        hosts(page, server.url)
+    page.call("Page.close")
+    return "waits as it is told"
+
+
 def lost_and_replaced(browser, program, model, other):
     page = browser.page()
     with Server(program, model) as server:
@@ -241,7 +252,7 @@ def names_are_text(browser, program, model):
         status = server.status()
         assert status["features"]["feature_1"]["state"] == "no_values", status
         numbers(page, status)
-        assert "No values" in page.js("document.querySelector('tr[data-feature=\"1\"]').innerText")
+        assert "▲ Drift, no values" in page.js("document.querySelector('tr[data-feature=\"1\"]').innerText")
         assert page.js("typeof hacked") == "undefined"
         assert page.js("document.querySelectorAll('#feature-table img, #feature-table script').length") == 0
         narrow(page, 360)
@@ -301,6 +312,7 @@ def main(chromium, program, iris, other, hostile, wide, plain):
         for scenario, models in (
             (from_first_row_to_end_of_drift, [iris]),
             (a_key_is_asked_for, [iris]),
+            (no_faster_than_it_may, [iris]),
             (lost_and_replaced, [iris, other]),
             (names_are_text, [hostile]),
             (many_features, [wide]),

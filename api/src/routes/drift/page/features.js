@@ -68,15 +68,17 @@ const makeRow = (index) => {
 };
 
 const stateOf = (row) => {
-  if (row.feature?.drift) return el("span", { class: "is-drift" }, "▲ Drift");
-  return STATES[row.picture.state] ?? (row.feature ? "Quiet" : "Collecting");
+  const missing = STATES[row.picture.state];
+  if (row.feature?.drift) return [el("span", { class: "is-drift" }, "▲ Drift"), missing ? `, ${missing.toLowerCase()}` : ""];
+  return [missing ?? (row.feature ? "Quiet" : "Collecting")];
 };
 
 const updateRow = (row, report, picture, feature) => {
   Object.assign(row, { report, picture, feature });
   say(row.button, picture.name);
-  const cells = [data("ks_stat", feature?.ks_stat), data("p_value", feature?.p_value), data("threshold", picture.threshold?.p_value), data("psi", feature?.psi), stateOf(row)];
+  const cells = [data("ks_stat", feature?.ks_stat), data("p_value", feature?.p_value), data("threshold", picture.threshold?.p_value), data("psi", feature?.psi)];
   cells.forEach((cell, at) => row.cells[at].replaceChildren(cell));
+  row.cells[STATE - 1].replaceChildren(...stateOf(row));
   row.panel?.update(report, picture, feature);
 };
 
