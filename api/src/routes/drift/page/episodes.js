@@ -37,7 +37,7 @@ const predictions = ({ status, predictions_threshold: threshold }) => {
     el("p", {}, found.drift ? el("span", { class: "is-drift" }, "▲ Drift: ") : "",
       "p ", data("predictions_p_value", found.p_value),
       threshold ? [", held against ", data("predictions_threshold", threshold.p_value)] : "", "."),
-    keys(false, true),
+    keys(false, true, "held-out rows"),
     el("table", {},
       el("caption", {}, "How often each class is answered"),
       el("thead", {}, el("tr", {}, ["Class", "Held-out rows", "Window"].map((head, at) => el("th", { scope: "col", class: at > 0 ? "number" : null }, head)), el("td", { class: "bars" }))),

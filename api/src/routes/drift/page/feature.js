@@ -2,8 +2,8 @@
 
 const STATES = { no_values: "No values", no_reference: "No reference" };
 
-const keys = (gap, blocks) => el("ul", { class: blocks ? "keys blocks" : "keys" },
-  el("li", {}, el("span", { class: "reference-key" }), "reference"),
+const keys = (gap, blocks, before = "reference") => el("ul", { class: blocks ? "keys blocks" : "keys" },
+  el("li", {}, el("span", { class: "reference-key" }), before),
   el("li", {}, el("span", {}), "window"),
   gap && el("li", {}, el("span", { class: "gap-key" }), "largest gap"));
 
@@ -72,7 +72,7 @@ const featurePanel = () => {
       () => looksChart(`Statistic of ${picture.name}`, report.looks, picture.ks_at_looks, report.rule.least_effect, width));
     rest.replaceChildren(
       picture.state === "no_reference" && el("p", {}, "The training rows have no value of this feature: there is nothing to compare with.") || "",
-      picture.state === "no_values" && el("p", {}, "No row of the window has a value of this feature.") || "",
+      picture.state === "no_values" && report.status.samples > 0 && el("p", {}, "No row of the window has a value of this feature.") || "",
       featureNumbers(picture, feature, report.rule));
   };
   return {

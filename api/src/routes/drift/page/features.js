@@ -68,7 +68,7 @@ const makeRow = (index) => {
 };
 
 const stateOf = (row) => {
-  const missing = STATES[row.picture.state];
+  const missing = row.report.status.samples > 0 ? STATES[row.picture.state] : undefined;
   if (row.feature?.drift) return [el("span", { class: "is-drift" }, "▲ Drift"), missing ? `, ${missing.toLowerCase()}` : ""];
   return [missing ?? (row.feature ? "Quiet" : "Collecting")];
 };
