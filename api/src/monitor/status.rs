@@ -106,6 +106,8 @@ pub struct Joint {
 
 /// A feature's comparison; numbers are left out where nothing can be compared.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+// The model's description has a `Feature`, too, and the document has one name for each body.
+#[schema(as = DriftFeature)]
 pub struct Feature {
     /// Column name in the training data.
     pub name: String,
@@ -168,6 +170,7 @@ pub struct Movement {
 
 /// Shares of the answered classes.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = DriftPredictions)]
 pub struct Predictions {
     /// Before the correction.
     pub p_value: f64,

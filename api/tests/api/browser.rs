@@ -85,7 +85,10 @@ fn wide() -> TempDir {
             .cycle()
             .take(WIDTH.into())
             .collect();
-        manifest.drift_reference.as_mut().unwrap().digest = contract::sha256_hex(&reference);
+        let drift = manifest.drift_reference.as_mut().unwrap();
+        drift.digest = contract::sha256_hex(&reference);
+        // Petals up to 2.5, and the others.
+        drift.predictions = vec![16, 34, 0];
     });
     fs::write(directory.path().join("model.onnx"), &bytes).unwrap();
     fs::write(directory.path().join("drift/reference_data.npy"), &reference).unwrap();
