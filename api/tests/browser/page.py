@@ -281,6 +281,8 @@ def many_features(browser, program, model):
         order = page.js("[...document.querySelectorAll('#feature-table tbody tr')].map(row => row.dataset.feature)")
         assert len(order) == 100 and set(order[:2]) == {"42", "70"}, order
         assert page.js("document.querySelectorAll('#feature-table svg').length") == 0, "drawn when opened"
+        # Among so many comparisons its distribution alone would not do.
+        assert "▲ Drift, out of range" in page.js("document.querySelector('tr[data-feature=\"42\"]').innerText")
         numbers(page, server.status())
         page.js("document.querySelector('#feature-table thead button').click()")
         sorted_names = page.js("[...document.querySelectorAll('#feature-table .open')].map(name => name.textContent)")

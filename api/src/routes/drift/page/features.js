@@ -67,9 +67,16 @@ const makeRow = (index) => {
   return row;
 };
 
+// A feature may drift although its distribution does not.
+const besides = ({ feature, report }) => {
+  if (!(feature.corrected_p_value > report.status.threshold)) return "";
+  const missing = Math.abs((feature.missing_share ?? 0) - (feature.missing_share_in_training ?? 0));
+  return missing > (feature.out_of_range_share ?? 0) ? ", missing values" : ", out of range";
+};
+
 const stateOf = (row) => {
   const missing = row.report.status.samples > 0 ? STATES[row.picture.state] : undefined;
-  if (row.feature?.drift) return [el("span", { class: "is-drift" }, "▲ Drift"), missing ? `, ${missing.toLowerCase()}` : ""];
+  if (row.feature?.drift) return [el("span", { class: "is-drift" }, "▲ Drift"), missing ? `, ${missing.toLowerCase()}` : besides(row)];
   return [missing ?? (row.feature ? "Quiet" : "Collecting")];
 };
 
