@@ -121,9 +121,7 @@ fn tools() -> Option<(PathBuf, PathBuf)> {
         std::env::var_os("DRIFTLESS_STRICT").is_none_or(|strict| strict != "1"),
         "the drift page cannot be tested without {missing:?}"
     );
-    eprintln!(
-        "SKIPPED: the drift page in a browser: {missing:?} not found (DRIFTLESS_CHROMIUM, cargo xtask test)"
-    );
+    eprintln!("SKIPPED the_drift_page_works: {missing:?} not found (DRIFTLESS_CHROMIUM, cargo xtask test)");
     None
 }
 
