@@ -22,9 +22,17 @@ pub enum Phase {
     Head,
     /// The head is complete, the answer is not.
     Request,
+    /// The answer is there and goes on without an end of its own.
+    Stream,
 }
 
-const PHASES: [Phase; 4] = [Phase::Fresh, Phase::Idle, Phase::Head, Phase::Request];
+const PHASES: [Phase; 5] = [
+    Phase::Fresh,
+    Phase::Idle,
+    Phase::Head,
+    Phase::Request,
+    Phase::Stream,
+];
 
 /// Which paths a socket answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +103,18 @@ impl Exchange {
         self.expired.store(false, Relaxed);
         self.answered.store(true, Relaxed);
         self.enter(Phase::Idle, Instant::now());
+    }
+
+    /// The answer that is made is a stream, and the client takes what it says.
+    pub fn streams(&self) {
+        self.enter(Phase::Stream, Instant::now());
+    }
+
+    /// The stream is over.
+    pub fn end_stream(&self) {
+        if self.phase() == Phase::Stream {
+            self.enter(Phase::Idle, Instant::now());
+        }
     }
 
     /// The connection ends with the answer that is made.

@@ -14,7 +14,9 @@ mod values;
 use crate::{
     config::Limits,
     guard::{described::Guarded, headers::content_security_policy},
-    mlflow, predict, routes,
+    mlflow,
+    monitor::events::{DriftEvent, WindowEvent},
+    predict, routes,
     routes::content,
     served::Served,
     state::State,
@@ -68,13 +70,17 @@ use utoipa::{OpenApi, ToSchema};
         routes::drift::status,
         routes::feedback::feedback,
         routes::feedback::labelled,
+        routes::drift::page::page,
+        routes::drift::report::report,
+        routes::drift::events::events,
         routes::health::health,
         routes::health::livez,
         routes::health::readyz,
         routes::metrics::metrics,
         document,
         routes::docs::docs
-    )
+    ),
+    components(schemas(DriftEvent, WindowEvent))
 )]
 struct Document;
 

@@ -5,7 +5,7 @@ use crate::{
     error::{ApiError, Code},
     guard::{Guard, GuardError},
     metrics::Metrics,
-    monitor::Monitor,
+    monitor::{Monitor, events},
     openapi::Published,
     request_id::RequestIds,
     served::Served,
@@ -17,6 +17,7 @@ use std::{
     },
     time::Instant,
 };
+use tokio::sync::{Semaphore, watch};
 
 /// State of one process.
 #[derive(Debug)]
@@ -33,9 +34,13 @@ pub struct State {
     pub seen: AtomicU64,
     /// Who may ask, and how often.
     pub guard: Guard,
+    /// Places for streams of `/drift/events`.
+    pub streams: Arc<Semaphore>,
     served: OnceLock<Served>,
     published: OnceLock<Published>,
     draining: AtomicBool,
+    /// The same for those who wait for it.
+    drained: watch::Sender<bool>,
 }
 
 impl State {
@@ -51,9 +56,11 @@ impl State {
             request_ids: RequestIds::default(),
             started: Instant::now(),
             seen: AtomicU64::new(0),
+            streams: Arc::new(Semaphore::new(events::MOST)),
             served: OnceLock::new(),
             published: OnceLock::new(),
             draining: AtomicBool::new(false),
+            drained: watch::Sender::new(false),
         })
     }
 
@@ -90,6 +97,12 @@ impl State {
     /// Answers carry `Connection: close` and readiness is denied from now on.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
+        self.drained.send_replace(true);
+    }
+
+    /// Becomes true with [`State::drain`].
+    pub fn drained(&self) -> watch::Receiver<bool> {
+        self.drained.subscribe()
     }
 
     /// Whether SIGTERM came.

@@ -26,14 +26,31 @@ pub fn put(headers: &mut HeaderMap, document: bool) {
 /// The policy of a page that has one inline style and nothing else: by the style's hash, so that a
 /// style that somebody smuggles in is not applied.
 pub fn content_security_policy(page: &str) -> (HeaderName, HeaderValue) {
-    let style = page
-        .split_once("<style>")
-        .and_then(|(_, rest)| rest.split_once("</style>"))
-        .map_or("", |(style, _)| style);
-    let hash = STANDARD.encode(Sha256::digest(style.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
+    policy(&format!("style-src '{}'", hash_of(page, "style")))
+}
+
+/// The same of a page with one script besides, which may ask this host and make no markup out of text; its icon is
+/// in the page.
+pub fn scripted_page_policy(page: &str) -> (HeaderName, HeaderValue) {
+    policy(&format!(
+        "style-src '{}'; script-src '{}'; connect-src 'self'; img-src data:; require-trusted-types-for 'script'; trusted-types 'none'",
+        hash_of(page, "style"),
+        hash_of(page, "script")
+    ))
+}
+
+fn policy(allowed: &str) -> (HeaderName, HeaderValue) {
+    let policy =
+        format!("default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     let policy = HeaderValue::from_str(&policy).expect("base64 is a header value");
     (header::CONTENT_SECURITY_POLICY, policy)
+}
+
+/// Of the text in the page's only element of that name.
+fn hash_of(page: &str, element: &str) -> String {
+    let text = page
+        .split_once(&format!("<{element}>"))
+        .and_then(|(_, rest)| rest.split_once(&format!("</{element}>")))
+        .map_or("", |(text, _)| text);
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text.as_bytes())))
 }

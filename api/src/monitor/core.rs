@@ -11,7 +11,7 @@ use drift::{
     ks::{Method, critical_distance, p_value_of},
     looks::Looks,
     pooled::{MergeError, PooledWindow, Row},
-    rule::{Decision, Rule, Verdict},
+    rule::{Decision, Rule, Signal, Verdict},
 };
 use std::{
     collections::VecDeque,
@@ -25,7 +25,6 @@ const MOVEMENTS: usize = 3;
 
 /// What a look left behind.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the page shows it")]
 pub struct Past {
     /// Milliseconds since 1970.
     pub at_ms: u64,
@@ -33,8 +32,8 @@ pub struct Past {
     pub total: u64,
     /// Whether it found drift.
     pub drift: bool,
-    /// The Kolmogorov–Smirnov statistic of each feature.
-    pub ks: Arc<[f32]>,
+    /// The Kolmogorov–Smirnov statistic of each feature, where it could be compared.
+    pub ks: Arc<[Option<f64>]>,
 }
 
 /// What can be had without a lock.
@@ -79,6 +78,13 @@ pub struct Comparison {
     pub episodes: Episodes,
     pub history: Vec<Past>,
     pub replica: u64,
+}
+
+impl Comparison {
+    /// Every comparison of the rows as they are.
+    pub fn signals(&self) -> Vec<Signal> {
+        self.rule.signals(&self.training, &self.evaluation)
+    }
 }
 
 #[derive(Debug)]
@@ -241,7 +247,7 @@ impl Core {
             ks: evaluation
                 .features
                 .iter()
-                .map(|feature| feature.ks as f32)
+                .map(|feature| (feature.state == FeatureState::Compared).then_some(feature.ks))
                 .collect(),
         });
         self.looked = Some(Arc::new((evaluation, decision)));

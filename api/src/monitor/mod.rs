@@ -6,9 +6,11 @@
 //! (`/drift/status`) is computed once for each state of the window.
 
 mod core;
+pub mod events;
 pub mod exchange;
 mod file;
 pub mod peers;
+pub mod report;
 pub mod status;
 mod thread;
 
@@ -18,7 +20,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use contract::Manifest;
-use core::{Core, Seen};
+use core::{Comparison, Core, Seen};
 use drift::{
     PushError, Reference, Window,
     baseline::{Baseline, BaselineError},
@@ -26,6 +28,7 @@ use drift::{
     npy::Matrix,
 };
 use peers::Peers;
+use report::Report;
 use status::Status;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -36,6 +39,7 @@ use std::{
     thread::Thread,
     time::{SystemTime, UNIX_EPOCH},
 };
+use tokio::sync::watch;
 
 pub use thread::{hand_over, watch};
 
@@ -59,7 +63,10 @@ pub struct Monitor {
     inbox: Mutex<Inbox>,
     core: Mutex<Core>,
     seen: ArcSwap<Seen>,
+    /// The same for those who wait for changes.
+    changes: watch::Sender<Arc<Seen>>,
     shown: Mutex<Option<(u64, Arc<Status>)>>,
+    reported: Mutex<Option<(u64, Arc<Report>)>>,
     /// The documents' rule, asked by each request: where no other replica has a say.
     inline: Option<Mutex<Window>>,
     /// The thread that looks, and whether it waits to be woken.
@@ -123,8 +130,10 @@ impl Monitor {
             stride: config.rule().stride(size) as usize,
             inbox: Mutex::new(Inbox::new(replica, size, features, config.every as u32)),
             seen: ArcSwap::from_pointee(core.seen()),
+            changes: watch::Sender::new(Arc::new(core.seen())),
             core: Mutex::new(core),
             shown: Mutex::new(None),
+            reported: Mutex::new(None),
             inline,
             thread: OnceLock::new(),
             asleep: AtomicBool::new(false),
@@ -206,7 +215,9 @@ impl Monitor {
 
     fn publish(&self, core: &Core) -> Arc<Seen> {
         if self.seen.load().version != core.version() {
-            self.seen.store(Arc::new(core.seen()));
+            let seen = Arc::new(core.seen());
+            self.seen.store(Arc::clone(&seen));
+            self.changes.send_replace(seen);
         }
         self.seen.load_full()
     }
@@ -214,19 +225,37 @@ impl Monitor {
     /// The whole answer of `/drift/status`, up to date. May take a tenth of a second for each feature at 10,000 rows
     /// a side, once for each state of the window. Not for a thread that serves.
     pub fn status(&self) -> Arc<Status> {
+        let status = self.once(&self.shown, |comparison| {
+            Status::of(&comparison, &comparison.signals())
+        });
+        Arc::new(status.with(self.peers.report(now_ms())))
+    }
+
+    /// The whole answer of `/drift/report`; the same is to be said of it.
+    pub fn report(&self) -> Arc<Report> {
+        let report = self.once(&self.reported, |comparison| Report::of(&comparison));
+        Arc::new(report.with(self.peers.report(now_ms())))
+    }
+
+    /// Made anew only where the window has changed since; others who ask meanwhile wait for the same.
+    fn once<T>(&self, kept: &Mutex<Option<(u64, Arc<T>)>>, make: impl FnOnce(Comparison) -> T) -> Arc<T> {
         let seen = self.catch_up();
-        let mut shown = lock(&self.shown);
-        if let Some((version, status)) = &*shown
+        let mut kept = lock(kept);
+        if let Some((version, made)) = &*kept
             && *version == seen.version
         {
-            return Arc::new(status.with(self.peers.report(now_ms())));
+            return Arc::clone(made);
         }
         let comparison = lock(&self.core).comparison();
         let version = comparison.version;
-        let status = Arc::new(Status::of(comparison));
-        *shown = Some((version, Arc::clone(&status)));
-        drop(shown);
-        Arc::new(status.with(self.peers.report(now_ms())))
+        let made = Arc::new(make(comparison));
+        *kept = Some((version, Arc::clone(&made)));
+        made
+    }
+
+    /// Tells of every change.
+    pub fn changes(&self) -> watch::Receiver<Arc<Seen>> {
+        self.changes.subscribe()
     }
 
     /// The other replicas.

@@ -109,6 +109,7 @@ pub struct Joint {
 
 /// A feature's comparison; numbers are left out where nothing can be compared.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+// The model's description has a `Feature`, too, and the document has one name for each body.
 #[schema(as = DriftFeature)]
 pub struct Feature {
     /// Column name in the training data.

@@ -1,5 +1,9 @@
 //! `/drift/status`, and what replicas ask each other.
 
+pub mod events;
+pub mod page;
+pub mod report;
+
 use super::content;
 use crate::{
     error::{ApiError, Code},

@@ -37,6 +37,9 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/drift/status", get(drift::status))
         .route(FEEDBACK, post(feedback::feedback))
         .route(feedback::LABELLED, get(feedback::labelled))
+        .route("/drift", get(drift::page::page))
+        .route("/drift/report", get(drift::report::report))
+        .route("/drift/events", get(drift::events::events))
         .route(EXCHANGE, post(drift::exchange).put(drift::hand_over))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
@@ -72,7 +75,7 @@ pub fn is_free(path: &str) -> bool {
 
 /// Routes that say what this is; the same for everybody.
 pub fn is_document(path: &str) -> bool {
-    matches!(path, "/docs" | "/openapi.json")
+    matches!(path, "/docs" | "/openapi.json" | "/drift")
 }
 
 /// The protocol whose predictions a [`known`] path is for.
@@ -104,7 +107,7 @@ pub fn allowed_methods(known: &str) -> Option<&'static str> {
 
 /// A path for the log: known ones alone, and without names in them: others are the client's text.
 pub fn known(path: &str) -> &'static str {
-    const KNOWN: [&str; 15] = [
+    const KNOWN: [&str; 18] = [
         predict::PATH,
         mlflow::PATH,
         "/health",
@@ -114,6 +117,9 @@ pub fn known(path: &str) -> &'static str {
         "/drift/status",
         FEEDBACK,
         feedback::LABELLED,
+        "/drift",
+        "/drift/report",
+        "/drift/events",
         EXCHANGE,
         "/metrics",
         "/openapi.json",

@@ -1,7 +1,7 @@
 //! One connection: hyper's HTTP/1.1 over it, and a watchdog over both.
 
 use super::{
-    MAX_HEADERS, Socket, Stage,
+    MAX_HEADERS, Socket, Stage, endless,
     stream::{self, Stream},
 };
 use crate::{
@@ -36,7 +36,10 @@ pub async fn serve(socket: Socket, exchange: Exchange, app: App, mut stage: watc
     let stream = Stream::new(socket, Arc::clone(&exchange), limits.max_header_bytes);
     let service = service_fn(|request| {
         let (app, exchange) = (app.clone(), Arc::clone(&exchange));
-        async move { Ok::<_, Infallible>(app.answer(request, &exchange).await) }
+        async move {
+            let answer = app.answer(request, &exchange).await;
+            Ok::<_, Infallible>(endless::follow(answer, &exchange))
+        }
     });
     let mut connection = http1::Builder::new()
         .max_buf_size(limits.max_header_bytes)
@@ -86,16 +89,23 @@ enum End {
 struct Watchdog<'l> {
     limits: &'l Limits,
     timer: Pin<Box<Sleep>>,
+    /// When idle connections were told to close.
+    hurried: Option<Instant>,
 }
 
 impl<'l> Watchdog<'l> {
     fn new(limits: &'l Limits) -> Self {
         let timer = Box::pin(sleep(shortest(limits)));
-        Watchdog { limits, timer }
+        Watchdog {
+            limits,
+            timer,
+            hurried: None,
+        }
     }
 
     /// The stage has changed: look at once.
     fn hurry(&mut self) {
+        self.hurried = Some(Instant::now());
         self.timer.as_mut().reset(Instant::now());
     }
 
@@ -110,8 +120,13 @@ impl<'l> Watchdog<'l> {
                 Phase::Fresh | Phase::Head => self.limits.header_timeout,
                 Phase::Request if exchange.is_expired() => self.limits.request_timeout + LAST_WORDS,
                 Phase::Request => self.limits.request_timeout,
+                Phase::Stream => endless::STALLED,
             };
-            let left = limit.saturating_sub(age);
+            let left = match (phase, self.hurried) {
+                // It was ended by the drain; what is left is a client that does not read.
+                (Phase::Stream, Some(since)) => LAST_WORDS.saturating_sub(since.elapsed()),
+                _ => limit.saturating_sub(age),
+            };
             if left.is_zero() {
                 match phase {
                     Phase::Head => return Poll::Ready(End::SlowHead),

@@ -2,6 +2,7 @@
 
 mod accept;
 mod connection;
+pub mod endless;
 mod socket;
 mod sockets;
 mod stream;

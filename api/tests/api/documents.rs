@@ -35,6 +35,8 @@ fn every_documented_path_answers() {
                     })
                     .collect::<Vec<_>>()
                     .swap_remove(0),
+                // It has no end: `drift_events` reads it.
+                _ if operation["responses"]["200"]["content"]["text/event-stream"].is_object() => continue,
                 _ => client.send(
                     "GET",
                     path,

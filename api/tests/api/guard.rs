@@ -41,6 +41,7 @@ fn a_key_is_asked_for_everywhere_but_where_machines_and_people_look_first() {
         "/metrics",
         "/docs",
         "/openapi.json",
+        "/drift",
     ] {
         assert_eq!(client.get(path).status, 200, "{path}");
     }
@@ -49,6 +50,7 @@ fn a_key_is_asked_for_everywhere_but_where_machines_and_people_look_first() {
         ("GET", "/predict"),
         ("GET", "/model/info"),
         ("GET", "/drift/status"),
+        ("GET", "/drift/report"),
         ("GET", "/"),
         ("GET", "/nothing"),
         ("GET", "/livez/"),

@@ -1,11 +1,14 @@
 //! The API over loopback: the real router behind the real sockets.
 
+mod browser;
 mod client;
 mod clients;
 mod connections;
 mod documents;
 mod drain;
+mod drift_events;
 mod drift_replicas;
+mod drift_report;
 mod drift_status;
 mod drift_watch;
 mod errors;

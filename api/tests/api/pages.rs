@@ -153,6 +153,12 @@ fn serving() {
 }
 
 #[test]
+fn the_drift_page() {
+    let directory = fixture::directory();
+    assert!(!tools() || Reader::new(directory.path()).read("drift-page.md", &[]) == 2);
+}
+
+#[test]
 fn watching() {
     let directory = fixture::directory();
     assert!(!tools() || Reader::new(directory.path()).read("watching.md", &[]) == 4);

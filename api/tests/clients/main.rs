@@ -138,7 +138,15 @@ fn check_document(python: &Path, model: &Path, name: &str, operations: u32) {
         .current_dir(folder.path())
         .arg("--config-file")
         .arg(files.join("schemathesis.toml"))
-        .args(["run", "--checks", "all", "--url"])
+        // A stream has no end to wait for; `drift_events` of the API's tests reads it.
+        .args([
+            "run",
+            "--checks",
+            "all",
+            "--exclude-path",
+            "/drift/events",
+            "--url",
+        ])
         .arg(format!("http://{}", server.http))
         .arg(format!("http://{}/openapi.json", server.http))
         .env("PYTHONPATH", &files)
@@ -154,7 +162,7 @@ fn check_document(python: &Path, model: &Path, name: &str, operations: u32) {
     );
     // A document without operations would pass as well.
     assert!(
-        said.contains(&format!("{operations} selected / {operations} total")),
+        said.contains(&format!("{operations} selected / {} total", operations + 1)),
         "{said}"
     );
     let counts = said.lines().find(|line| line.contains(" generated, "));

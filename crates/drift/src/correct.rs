@@ -24,6 +24,34 @@ impl Correction {
             Correction::BenjaminiYekutieli => benjamini_yekutieli(p_values),
         }
     }
+
+    /// What each p-value is held against, in the order of the given ones, and the same said of all: Holm's procedure
+    /// goes up from the smallest p-value and stops at the first that is above its threshold; Benjamini's and
+    /// Yekutieli's goes down from the largest and stops at the first that is not.
+    pub fn thresholds(self, p_values: &[f64], level: f64) -> Vec<Threshold> {
+        let order = ascending(p_values);
+        let (count, mut thresholds) = (order.len(), vec![Threshold::default(); p_values.len()]);
+        let harmonic: f64 = (1..=count).map(|i| 1.0 / i as f64).sum();
+        for (place, &index) in order.iter().enumerate() {
+            thresholds[index] = Threshold {
+                rank: place + 1,
+                p_value: match self {
+                    Correction::Holm => level / (count - place) as f64,
+                    Correction::BenjaminiYekutieli => level * (place + 1) as f64 / (count as f64 * harmonic),
+                },
+            };
+        }
+        thresholds
+    }
+}
+
+/// What one p-value among many is held against.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Threshold {
+    /// From 1, of the smallest p-value; 0 where nothing was tested.
+    pub rank: usize,
+    /// Largest p-value that is small enough at this rank.
+    pub p_value: f64,
 }
 
 /// Positions of the p-values that are numbers, smallest first.

@@ -24,6 +24,7 @@ pub mod ledger;
 pub mod looks;
 pub mod npy;
 pub mod performance;
+pub mod picture;
 pub mod pooled;
 pub mod random;
 pub mod rates;

@@ -3,7 +3,7 @@
 //! The proof is in `docs/adr/0013-drift-that-can-be-believed.md`; the simulation in `docs/drift.md`.
 
 use crate::baseline::Baseline;
-use crate::correct::Correction;
+use crate::correct::{Correction, Threshold};
 use crate::counts::{Evaluation, FeatureState};
 use crate::joint::{JointResult, joint_test};
 use crate::ks::{Method, p_value_of};
@@ -154,20 +154,22 @@ impl Rule {
     /// time: what is decided by is [`Rule::look`].
     pub fn signals(&self, baseline: &Baseline, evaluation: &Evaluation) -> Vec<Signal> {
         let mut signals = signals(baseline, evaluation);
-        let mut p_values: Vec<f64> = signals.iter().map(|signal| signal.p_value).collect();
-        // A feature that could not be compared counts as one that shows nothing: the number of tests must
-        // not depend on which rows are the window's.
-        let states = evaluation.features.iter();
-        let silent = states
-            .filter(|feature| feature.state != FeatureState::Compared)
-            .count();
-        p_values.extend(std::iter::repeat_n(1.0, silent));
+        let p_values = tested(&signals, evaluation);
         let [level, ..] = self.levels();
         for (signal, adjusted) in signals.iter_mut().zip(self.correction.adjust(&p_values)) {
             signal.adjusted = adjusted;
             signal.drift = adjusted <= level && signal.effect >= self.least_effect;
         }
         signals
+    }
+
+    /// How many comparisons are corrected for, and what the p-value of each signal (as [`Rule::signals`] gives
+    /// them) is held against.
+    pub fn thresholds(&self, signals: &[Signal], evaluation: &Evaluation) -> (usize, Vec<Threshold>) {
+        let p_values = tested(signals, evaluation);
+        let mut thresholds = self.correction.thresholds(&p_values, self.levels()[0]);
+        thresholds.truncate(signals.len());
+        (p_values.len(), thresholds)
     }
 
     /// Looks once at the window; `evaluation` must be that of its rows.
@@ -231,6 +233,17 @@ pub(crate) fn spread<T>(
         .enumerate()
         .filter(move |(index, _)| index * taken / count != (index + 1) * taken / count)
         .map(|(_, item)| item)
+}
+
+/// The p-values that are corrected together. A feature that could not be compared counts as one that shows nothing:
+/// the number of tests must not depend on which rows are the window's.
+fn tested(signals: &[Signal], evaluation: &Evaluation) -> Vec<f64> {
+    let states = evaluation.features.iter();
+    let silent = states
+        .filter(|feature| feature.state != FeatureState::Compared)
+        .count();
+    let p_values = signals.iter().map(|signal| signal.p_value);
+    p_values.chain(std::iter::repeat_n(1.0, silent)).collect()
 }
 
 /// Every comparison that can be made.

@@ -22,10 +22,9 @@ fn milliseconds(key: &RowKey) -> u64 {
 
 impl Status {
     /// Of the window at one moment.
-    pub(in crate::monitor) fn of(comparison: Comparison) -> Self {
-        let Comparison { seen, rule, .. } = &comparison;
+    pub(in crate::monitor) fn of(comparison: &Comparison, signals: &[Signal]) -> Self {
+        let Comparison { seen, rule, .. } = comparison;
         let calibrated = comparison.mode == DriftMode::Calibrated;
-        let signals = rule.signals(&comparison.training, &comparison.evaluation);
         let collecting = seen.rows < seen.size && !seen.detected;
         let threshold = match calibrated {
             true => rule.levels()[0],
@@ -36,8 +35,8 @@ impl Status {
             reason: collecting.then(|| format!("Collecting samples ({}/{})", seen.rows, seen.size)),
             threshold: (!collecting).then_some(threshold),
             samples: seen.rows,
-            features: (!collecting).then(|| features(&comparison, &signals)),
-            ..details(&comparison, &signals)
+            features: (!collecting).then(|| features(comparison, signals)),
+            ..details(comparison, signals)
         }
     }
 }

@@ -9,7 +9,7 @@ pub fn page(document: &Parts) -> String {
     let info = &document.info;
     let title = escape(text(&info["title"]));
     let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p class=\"dim\">Version {} · for programs: <a href=\"openapi.json\">openapi.json</a></p>\n{}",
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p class=\"dim\">Version {} · for programs: <a href=\"openapi.json\">openapi.json</a> · live: <a href=\"drift\">drift</a></p>\n{}",
         include_str!("style.css"),
         escape(text(&info["version"])),
         prose(text(&info["description"])),

@@ -8,6 +8,7 @@ mod ledger;
 mod npy;
 mod oracle;
 mod performance;
+mod picture;
 mod pooled;
 mod properties;
 mod rule;
