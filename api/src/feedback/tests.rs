@@ -1,6 +1,7 @@
 //! What a client does not see: what is kept, and for how long.
 
 use super::*;
+use crate::error::Code;
 use clap::Parser;
 use contract::manifest::{Dataset, FORMAT, Feature};
 
