@@ -5,7 +5,7 @@ use crate::{
     exchange::{Exchange, Surface},
     guard::keys::KeyName,
     logs::{self, Answered},
-    mlflow, predict,
+    mlflow, monitor, predict,
     protocol::Protocol,
     request_id::{self, REQUEST_ID},
     routes,
@@ -204,10 +204,18 @@ fn enter<'s>(
     exchange: &Exchange,
     now: Instant,
 ) -> Result<Entry<'s>, ApiError> {
+    let replicas = endpoint == monitor::exchange::PATH;
     let shown = match exchange.surface {
+        // Where replicas have a port of their own they ask there alone.
+        Surface::Whole | Surface::WithoutMetrics
+            if replicas && state.config.drift.exchange.listen.is_some() =>
+        {
+            false
+        }
         Surface::Whole => true,
         Surface::WithoutMetrics => endpoint != "/metrics",
-        Surface::Admin => routes::is_probe(endpoint),
+        Surface::Admin => routes::is_probe(endpoint) && !replicas,
+        Surface::Replicas => replicas,
     };
     if !shown {
         return Err(routes::no_such_path());

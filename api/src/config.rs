@@ -2,8 +2,11 @@
 //!
 //! It can be printed: API keys are of a type that cannot.
 
+mod drift;
+
 use crate::guard::config::{GuardConfig, TlsConfig};
 use clap::{Args, Parser, ValueEnum};
+pub use drift::{DriftConfig, DriftMode, ExchangeConfig, ExchangeError};
 use std::{path::PathBuf, time::Duration};
 
 /// Everything the process is told.
@@ -60,17 +63,6 @@ pub struct Config {
     /// Release.
     #[command(flatten)]
     pub release: ReleaseConfig,
-}
-
-/// The window that is compared with the model's reference sample.
-#[derive(Clone, Debug, Args)]
-pub struct DriftConfig {
-    /// A feature drifts when its p-value is below this
-    #[arg(id = "drift_threshold", long = "drift-threshold", env = "DRIFT_THRESHOLD", value_name = "P", default_value = "0.05", value_parser = probability)]
-    pub threshold: f64,
-    /// Latest rows that are compared
-    #[arg(id = "drift_window_size", long = "drift-window-size", env = "DRIFT_WINDOW_SIZE", value_name = "ROWS", default_value = "100", value_parser = bounded(1, 10_000))]
-    pub window_size: usize,
 }
 
 /// A bound on everything that waits or queues.
@@ -183,10 +175,19 @@ impl Config {
             &mut config.name,
             &mut config.grpc_listen,
             &mut config.admin_listen,
+            &mut config.drift.exchange.peers,
+            &mut config.drift.exchange.listen,
             &mut config.release.tag,
             &mut config.release.digest,
         ] {
             *text = text.take().filter(|t| !t.is_empty());
+        }
+        for file in [
+            &mut config.drift.state_file,
+            &mut config.drift.exchange.peers_file,
+            &mut config.drift.exchange.token_file,
+        ] {
+            *file = file.take().filter(|path| !path.as_os_str().is_empty());
         }
         Ok(config)
     }

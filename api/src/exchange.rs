@@ -36,6 +36,8 @@ pub enum Surface {
     WithoutMetrics,
     /// Probes and metrics.
     Admin,
+    /// What replicas ask each other.
+    Replicas,
 }
 
 /// One connection's conversation.

@@ -30,7 +30,7 @@ impl Served {
         rows_max: usize,
     ) -> Result<Vec<Tensor>, ApiError> {
         let outputs = self.evaluate(inputs, wanted, rows_max)?;
-        self.observe(inputs);
+        self.record(inputs, &outputs);
         Ok(outputs)
     }
 
@@ -185,15 +185,22 @@ impl Served {
     }
 
     /// Records the rows where the model has a drift reference: its one input is float32 then.
-    fn observe(&self, given: &[Tensor]) {
+    /// A value that is NaN is a missing one. Classes are known where the client asked for labels.
+    fn record(&self, given: &[Tensor], answered: &[Tensor]) {
         let (Some(drift), [tensor]) = (self.drift(), given) else {
             return;
         };
-        if let Data::F32(values) = &tensor.data
-            && values.iter().all(|value| value.is_finite())
-        {
+        let label = answered
+            .iter()
+            .find(|output| output.name == onnx::names::LABEL)
+            .map(|output| &output.data);
+        let labels = match label {
+            Some(Data::I64(labels)) => self.classes_of(labels),
+            _ => &[],
+        };
+        if let Data::F32(values) = &tensor.data {
             let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
-            drift.observe(&values);
+            drift.record_narrow(&values, labels);
         }
     }
 }

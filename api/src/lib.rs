@@ -6,7 +6,6 @@
 
 mod app;
 pub mod config;
-mod drift_watch;
 pub mod error;
 mod exchange;
 pub mod grpc;
@@ -17,6 +16,7 @@ pub mod logs;
 mod media;
 mod metrics;
 mod mlflow;
+mod monitor;
 pub mod openapi;
 mod outcome;
 mod predict;

@@ -10,7 +10,7 @@ mod plain;
 
 use crate::{
     config::Config,
-    drift_watch::DriftWatch,
+    monitor::Monitor,
     served::{Engine, Served},
 };
 use contract::{Manifest, info::Digests, manifest::Task, names, sha256_hex};
@@ -105,11 +105,11 @@ pub fn load(config: &Config) -> Result<Served, LoadError> {
     let manifest = files::manifest(&manifest_path, &manifest_bytes)?;
     // A start is waited for, and a large model takes longest: what does not need it is done beside it.
     let rest = || {
-        let reference = files::reference(&directory, &manifest);
-        let watch = |reference| DriftWatch::new(Arc::new(reference), &config.drift);
+        let training = files::training(&directory, &manifest);
+        let watch = |training| Arc::new(Monitor::new(training, &config.drift));
         (
             sha256_hex(&model_bytes),
-            reference.map(|reference| reference.map(watch)),
+            training.map(|training| training.map(watch)),
         )
     };
     let ((model_digest, drift), model) = beside(rest, || Model::read_shared(&model_bytes));

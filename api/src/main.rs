@@ -55,11 +55,7 @@ fn run(config: Config) -> anyhow::Result<()> {
     let result = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let sockets = Sockets::open(
-            &config.listen,
-            config.grpc_listen.as_deref(),
-            config.admin_listen.as_deref(),
-        )?;
+        let sockets = Sockets::open(&config)?;
         let stop = async move {
             tokio::select! {
                 _ = interrupt.recv() => {}

@@ -27,10 +27,7 @@ use axum::{
 };
 pub(crate) use parts::Parts;
 use serde::Serialize;
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 use utoipa::{OpenApi, ToSchema};
 
 /// The document.
@@ -106,41 +103,6 @@ pub struct HealthBody {
 pub struct StatusBody {
     /// `alive` or `ready`.
     pub status: String,
-}
-
-/// Answer of `/drift/status`; the drift crate writes it, this describes it.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DriftStatusBody {
-    /// Whether any feature drifts.
-    pub drift_detected: bool,
-    /// Why there is no verdict yet, e.g. `Collecting samples (3/100)`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// A feature drifts when its p-value is below this.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<f64>,
-    /// Rows in the window.
-    pub samples: u64,
-    /// By `feature_0`, `feature_1`, … in the model's order.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub features: Option<BTreeMap<String, FeatureDriftBody>>,
-}
-
-/// The test of one feature.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FeatureDriftBody {
-    /// Column name in the training data.
-    pub name: String,
-    /// Largest distance of the two distribution functions, 0 to 1.
-    pub ks_stat: f64,
-    /// Two-sided p-value, exact for up to 10,000 rows a side.
-    pub p_value: f64,
-    /// Whether the p-value is below the threshold.
-    pub drift: bool,
-    /// Value at which the distributions are furthest apart.
-    pub location: f64,
-    /// 1 where the window's values are larger there, else -1.
-    pub sign: i8,
 }
 
 /// The document as a server gives it out.

@@ -1,8 +1,8 @@
 //! The loaded model and everything about its answers that does not depend on the request.
 
 use crate::{
-    drift_watch::DriftWatch,
     error::{ApiError, Code},
+    monitor::Monitor,
     predict::{answer::AnswerParts, plan::PlanRows, rows::Rows},
     table::Columns,
     tensor::{Datatype, TensorSpec},
@@ -11,6 +11,7 @@ use crate::{
 use axum::body::Bytes;
 use contract::ModelInfo;
 use onnx::{Model, Plan, plan::Element};
+use std::sync::Arc;
 
 /// What evaluates.
 #[derive(Debug)]
@@ -56,12 +57,12 @@ pub struct Served {
     plan_rows: Option<Result<PlanRows, String>>,
     v2: v2::Texts,
     columns: Columns,
-    drift: Option<DriftWatch>,
+    drift: Option<Arc<Monitor>>,
 }
 
 impl Served {
     /// `named`: whether class names are worth showing in answers.
-    pub fn new(engine: Engine, info: ModelInfo, named: bool, drift: Option<DriftWatch>) -> Self {
+    pub fn new(engine: Engine, info: ModelInfo, named: bool, drift: Option<Arc<Monitor>>) -> Self {
         let info_body = serde_json::to_vec(&info)
             .expect("a ModelInfo has string keys only")
             .into();
@@ -127,8 +128,8 @@ impl Served {
         self
     }
 
-    /// The drift window, where the model has a reference.
-    pub fn drift(&self) -> Option<&DriftWatch> {
+    /// Who watches for drift, where the model has a reference.
+    pub fn drift(&self) -> Option<&Arc<Monitor>> {
         self.drift.as_ref()
     }
 
@@ -154,6 +155,14 @@ impl Served {
         Err(ApiError::new(Code::UnsupportedModel, message))
     }
 
+    /// Labels, where they are numbers of classes.
+    pub(crate) fn classes_of<'l>(&self, labels: &'l [i64]) -> &'l [i64] {
+        match self.info.classes.is_empty() {
+            true => &[],
+            false => labels,
+        }
+    }
+
     /// Predicts the rows that were read, records them in the drift window, and writes the answer.
     pub fn answer(&self, rows: &mut Rows, many: bool, traffic: Traffic) -> Result<Vec<u8>, ApiError> {
         let Engine::Forest(model) = &self.engine else {
@@ -172,7 +181,8 @@ impl Served {
             return Err(ApiError::new(Code::PredictionNotFinite, message));
         }
         let drift = self.drift.as_ref().filter(|_| traffic == Traffic::Clients);
-        let drift_detected = drift.is_some_and(|drift| drift.observe(&rows.values));
+        let drift_detected =
+            drift.is_some_and(|drift| drift.record(&rows.values, self.classes_of(&rows.labels)));
         let predictions = rows.labels.iter().zip(rows.scores.chunks_exact(outputs));
         Ok(self.answers.write(predictions, many, drift_detected))
     }

@@ -5,13 +5,14 @@ use crate::{
     error::{ApiError, Code},
     guard::{Guard, GuardError},
     metrics::Metrics,
+    monitor::Monitor,
     openapi::Published,
     request_id::RequestIds,
     served::Served,
 };
 use std::{
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
@@ -69,6 +70,11 @@ impl State {
     pub fn served(&self) -> Result<&Served, ApiError> {
         let not_ready = || ApiError::new(Code::NotReady, "the model is being loaded");
         self.served.get().ok_or_else(not_ready)
+    }
+
+    /// Who watches for drift; `None` while the model loads, and where it has no reference.
+    pub fn monitor(&self) -> Option<Arc<Monitor>> {
+        self.served.get().and_then(|served| served.drift().cloned())
     }
 
     /// The description of this server: of its model, once there is one.

@@ -36,7 +36,7 @@ pub fn train(table: &Table, flags: &LearnFlags, out: &Path) -> Result<Outcome> {
 
     let model = onnx::Model::read(&bytes).context("the model just written cannot be read back")?;
     let metrics = evaluate::measure(&model, &parts.holdout)?;
-    let (reference, reference_bytes) = reference::make(table, &parts.train, flags.seed);
+    let (reference, reference_bytes) = reference::make(table, &parts, &model, flags.seed);
     let manifest = Manifest {
         format: FORMAT,
         name: flags.model_name.clone(),

@@ -1,6 +1,7 @@
 //! Files of a model directory: bounded reads, digests, the drift reference.
 
 use super::LoadError;
+use crate::monitor::Training;
 use contract::{Manifest, manifest::FORMAT, sha256_hex};
 use drift::{Reference, npy};
 use std::{
@@ -73,7 +74,7 @@ pub fn manifest(path: &Path, bytes: &[u8]) -> Result<Manifest, LoadError> {
 }
 
 /// The drift reference that the manifest names, checked against it.
-pub fn reference(directory: &Path, manifest: &Manifest) -> Result<Option<Reference>, LoadError> {
+pub fn training(directory: &Path, manifest: &Manifest) -> Result<Option<Training>, LoadError> {
     let Some(named) = &manifest.drift_reference else {
         return Ok(None);
     };
@@ -119,7 +120,15 @@ pub fn reference(directory: &Path, manifest: &Manifest) -> Result<Option<Referen
         Some(source) => format!("{cause}: {source}"),
         None => cause.to_string(),
     };
-    Reference::from_matrix(names, &matrix)
-        .map(Some)
-        .map_err(|cause| refused(chain(cause)))
+    let classes = (manifest.classes.len(), named.predictions.len());
+    if classes.1 != 0 && classes.0 != classes.1 {
+        let (found, expected) = (classes.1, classes.0);
+        return Err(LoadError::Field {
+            field: "drift_reference.predictions".to_owned(),
+            problem: format!("has {found} counts, expected one for each of {expected} classes"),
+        });
+    }
+    let reference = Reference::from_matrix(names, &matrix).map_err(|cause| refused(chain(cause)))?;
+    let training = Training::new(manifest, &matrix, reference);
+    training.map(Some).map_err(|cause| refused(cause.to_string()))
 }

@@ -2,6 +2,7 @@
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
 use super::content;
+use crate::monitor::Monitor;
 use crate::{
     error::Code,
     logs,
@@ -12,6 +13,7 @@ use crate::{
     state::State,
 };
 use axum::{body::Body, extract, http::Response};
+use drift::rule::{Signal, SignalKind};
 use std::{
     fmt::{Display, Write},
     sync::Arc,
@@ -21,6 +23,10 @@ use std::{
 #[utoipa::path(get, path = "/metrics", tag = "operation", summary = "Prometheus metrics",
     responses((status = 200, description = "Text exposition format 0.0.4", body = String, content_type = "text/plain")))]
 pub async fn metrics(extract::State(state): extract::State<Arc<State>>) -> Response<Body> {
+    if let Some(monitor) = state.monitor() {
+        // Up to the last row; a scrape can wait for a look. Should it fail, older numbers are better than none.
+        let _ = tokio::task::spawn_blocking(move || monitor.catch_up()).await;
+    }
     content("text/plain; version=0.0.4; charset=utf-8", exposition(&state))
 }
 
@@ -138,25 +144,14 @@ fn latencies<'c>(page: &mut Page, by_protocol: impl Iterator<Item = (Protocol, &
 }
 
 fn model(page: &mut Page, served: &Served) {
-    if let Some(drift) = served.drift() {
-        let (flag, rows, size) = drift.flag();
-        page.gauge(
-            "drift_detected",
-            "Whether the latest rows differ from the reference.",
-            u8::from(flag),
-        );
-        page.gauge("drift_window_rows", "Rows in the drift window.", rows);
-        page.gauge(
-            "drift_window_size",
-            "Rows in the drift window when it is full.",
-            size,
-        );
-    } else {
-        page.gauge(
-            "drift_detected",
-            "Whether the latest rows differ from the reference.",
-            0,
-        );
+    let monitor = served.drift();
+    page.gauge(
+        "drift_detected",
+        "Whether the latest rows differ from the reference.",
+        u8::from(monitor.is_some_and(|monitor| monitor.flag())),
+    );
+    if let Some(monitor) = monitor {
+        drift(page, monitor);
     }
     let info = served.info();
     let label = |name: &str, value: &str| format!("{name}=\"{}\"", escaped(value));
@@ -167,6 +162,101 @@ fn model(page: &mut Page, served: &Served) {
     ];
     page.head("model_version", "gauge", "The model that answers; always 1.");
     page.line("model_version", &labels.join(","), 1);
+}
+
+/// What the newest look saw. Labels are the model's own features: as many lines as it has.
+fn drift(page: &mut Page, monitor: &Monitor) {
+    let seen = monitor.seen();
+    page.gauge("drift_window_rows", "Rows in the drift window.", seen.rows);
+    page.gauge(
+        "drift_window_size",
+        "Rows in the drift window when it is full.",
+        seen.size,
+    );
+    page.gauge(
+        "drift_rows_recorded",
+        "Rows recorded by all replicas for this model.",
+        seen.total,
+    );
+    let open = seen.episode.as_ref().filter(|episode| episode.is_open());
+    page.gauge(
+        "drift_episode_open",
+        "Whether an episode of drift goes on.",
+        u8::from(open.is_some()),
+    );
+    page.gauge(
+        "drift_episodes",
+        "Episodes of drift since the model is served.",
+        seen.episodes,
+    );
+    if let Some(open) = open {
+        page.gauge(
+            "drift_episode_opened_timestamp_seconds",
+            "When the open episode was opened, in seconds since 1970.",
+            open.opened_at_ms as f64 / 1e3,
+        );
+    }
+    let replicas = monitor.peers().report(crate::monitor::now_ms());
+    page.gauge(
+        "drift_replicas_merged",
+        "Replicas with rows in the drift window.",
+        seen.merged,
+    );
+    page.gauge(
+        "drift_replicas_unreachable",
+        "Other replicas that cannot be reached.",
+        replicas.unreachable.len(),
+    );
+    if let Some(age_ms) = replicas.exchanged_ms_ago {
+        page.gauge(
+            "drift_exchange_age_seconds",
+            "Age of the oldest exchange with a replica that is there.",
+            age_ms as f64 / 1e3,
+        );
+    }
+    let Some((evaluation, decision)) = seen.looked.as_deref() else {
+        return;
+    };
+    let names = || {
+        let features = seen.baseline.features().iter();
+        features.map(|feature| format!("feature=\"{}\"", escaped(&feature.name)))
+    };
+    page.head(
+        "drift_statistic",
+        "gauge",
+        "Kolmogorov-Smirnov statistic of a feature at the newest look.",
+    );
+    for (labels, feature) in names().zip(&evaluation.features) {
+        page.line("drift_statistic", &labels, feature.ks);
+    }
+    let distributions = || {
+        let signals = decision.signals.iter();
+        signals.filter(|signal| signal.kind == SignalKind::Distribution)
+    };
+    for (name, help, value) in [
+        (
+            "drift_p_value",
+            "p-value of a feature's distribution at the newest look.",
+            (|signal| signal.p_value) as fn(&Signal) -> f64,
+        ),
+        (
+            "drift_corrected_p_value",
+            "The same, corrected for all comparisons of the look.",
+            |signal| signal.adjusted,
+        ),
+    ] {
+        page.head(name, "gauge", help);
+        let names: Vec<String> = names().collect();
+        for signal in distributions() {
+            let labels = signal.feature.and_then(|feature| names.get(feature));
+            page.line(name, labels.map_or("", String::as_str), value(signal));
+        }
+    }
+    page.gauge(
+        "drift_corrected_p_value_threshold",
+        "A feature drifts when its corrected p-value is at most this.",
+        decision.signal_level,
+    );
 }
 
 /// Label values escape backslash, quote and line feed, nothing else.

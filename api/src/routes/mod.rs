@@ -8,7 +8,9 @@ pub mod model;
 
 use crate::{
     error::{ApiError, Code, ErrorForm},
-    mlflow, openapi, predict,
+    mlflow,
+    monitor::exchange::PATH as EXCHANGE,
+    openapi, predict,
     protocol::Protocol,
     state::State,
     v2,
@@ -17,7 +19,7 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderValue, Response, header},
-    routing::{any, get},
+    routing::{any, get, post},
 };
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/model/info", get(model::info))
         .route("/drift/status", get(drift::status))
+        .route(EXCHANGE, post(drift::exchange).put(drift::hand_over))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(docs::docs))
@@ -47,6 +50,7 @@ pub fn is_probe(path: &str) -> bool {
             | "/livez"
             | "/readyz"
             | "/metrics"
+            | EXCHANGE
             | "/ping"
             | "/v2/health/live"
             | "/v2/health/ready"
@@ -94,7 +98,7 @@ pub fn allowed_methods(known: &str) -> Option<&'static str> {
 
 /// A path for the log: known ones alone, and without names in them: others are the client's text.
 pub fn known(path: &str) -> &'static str {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 13] = [
         predict::PATH,
         mlflow::PATH,
         "/health",
@@ -102,6 +106,7 @@ pub fn known(path: &str) -> &'static str {
         "/readyz",
         "/model/info",
         "/drift/status",
+        EXCHANGE,
         "/metrics",
         "/openapi.json",
         "/docs",

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     grpc::Grpc,
     guard::{shed, watch::Watched},
-    load,
+    load, monitor,
     state::State,
 };
 use accept::Door;
@@ -64,6 +64,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let (key_file, certificates) = watched(&config);
     let tls = Tls::read(&config.tls)?.map(Arc::new);
+    config.drift.exchange.check(tls.is_some())?;
     let state = Arc::new(State::new(config)?);
     let app = App::new(Arc::clone(&state));
     let (stage, stages) = watch::channel(Stage::Open);
@@ -75,6 +76,10 @@ pub async fn serve(
         tokio::spawn(door.aside().run());
     }
     let mut surface = Surface::Whole;
+    if let Some(replicas) = sockets.replicas {
+        let door = Door::new(replicas, app.clone(), probe_stages.clone(), probe_alive.clone())?;
+        tokio::spawn(door.aside().surface(Surface::Replicas).run());
+    }
     if let Some(admin) = sockets.admin {
         let door = Door::new(admin, app.clone(), probe_stages, probe_alive)?;
         tokio::spawn(door.aside().surface(Surface::Admin).run());
@@ -116,6 +121,7 @@ pub async fn serve(
         loaded = loading => loaded.map_err(|_| anyhow!("loading the model failed: a defect, see the log"))?
             .with_context(|| format!("model {} is refused", state.config.model.display()))?,
     }
+    monitor::watch(&state);
     if let Some(door) = door.take() {
         tokio::spawn(door.run());
     }
@@ -169,6 +175,7 @@ pub async fn serve(
             "the drain's deadline passed with requests in flight"
         );
     }
+    monitor::hand_over(&state).await;
     Ok(())
 }
 

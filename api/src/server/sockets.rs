@@ -1,5 +1,6 @@
 //! Where connections come from: handed over by the engine, or bound by ourselves.
 
+use crate::Config;
 use anyhow::{Context, bail};
 use listenfd::ListenFd;
 use std::{env, net::TcpListener};
@@ -17,16 +18,28 @@ pub struct Sockets {
     pub grpc: Option<TcpListener>,
     /// For probes and metrics alone.
     pub admin: Option<TcpListener>,
+    /// For other replicas alone; never handed over.
+    pub replicas: Option<TcpListener>,
 }
 
 impl Sockets {
     /// Takes the sockets of `LISTEN_FDS` (named by `LISTEN_FDNAMES`: `http`, `probe`, `admin`; without
-    /// names the first is `http`), or binds `address` where there are none; `admin` too, where it is given.
-    /// `grpc` is always bound by ourselves.
+    /// names the first is `http`), or binds the configured addresses where there are none. Those for gRPC and for
+    /// replicas are always bound by ourselves.
     ///
     /// # Errors
     /// When a handed socket is not one, or an address cannot be bound.
-    pub fn open(address: &str, grpc: Option<&str>, admin: Option<&str>) -> anyhow::Result<Sockets> {
+    pub fn open(config: &Config) -> anyhow::Result<Sockets> {
+        let (address, grpc) = (&config.listen, config.grpc_listen.as_deref());
+        let (admin, replicas) = (
+            config.admin_listen.as_deref(),
+            config.drift.exchange.listen.as_deref(),
+        );
+        let bind_replicas = || {
+            replicas
+                .map(|address| bind(address, "--drift-listen, DRIFT_LISTEN_ADDRESS"))
+                .transpose()
+        };
         let bind_grpc = || {
             grpc.map(|address| bind(address, "--grpc-listen, GRPC_LISTEN_ADDRESS"))
                 .transpose()
@@ -44,6 +57,7 @@ impl Sockets {
                 probe: None,
                 grpc: bind_grpc()?,
                 admin: bind_admin()?,
+                replicas: bind_replicas()?,
             });
         }
         let names = env::var("LISTEN_FDNAMES").unwrap_or_else(|_| "http:probe".to_owned());
@@ -72,6 +86,7 @@ impl Sockets {
                 Some(handed) => Some(handed),
                 None => bind_admin()?,
             },
+            replicas: bind_replicas()?,
         })
     }
 }

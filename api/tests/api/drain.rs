@@ -36,6 +36,7 @@ fn handover_between_two_that_share_a_socket_loses_nothing() {
             probe: Some(probe),
             grpc: None,
             admin: None,
+            replicas: None,
         },
         new_directory.path(),
         &flags,

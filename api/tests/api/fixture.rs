@@ -109,6 +109,7 @@ pub fn manifest() -> Manifest {
             digest: sha256_hex(&reference()),
             rows: REFERENCE_ROWS as u64,
             sources: vec!["iris.csv".to_owned()],
+            predictions: vec![15, 10, 25],
         }),
         golden_rows: vec![GoldenRow {
             features: vec![5.1, 3.5, 1.4, 0.2],

@@ -21,6 +21,7 @@ fn an_admin_port_has_probes_and_metrics_and_nothing_else() {
         probe: None,
         grpc: None,
         admin: Some(admin),
+        replicas: None,
     };
     let server = Server::start_with(
         sockets,

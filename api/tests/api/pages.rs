@@ -147,6 +147,12 @@ fn serving() {
 }
 
 #[test]
+fn watching() {
+    let directory = fixture::directory();
+    assert!(!tools() || Reader::new(directory.path()).read("watching.md", &[]) == 4);
+}
+
+#[test]
 fn grpc() {
     let directory = fixture::directory();
     let mut reader = Reader::new(directory.path());

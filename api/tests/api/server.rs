@@ -31,6 +31,7 @@ impl Server {
             probe: None,
             grpc: None,
             admin: None,
+            replicas: None,
         };
         Server::start_with(sockets, model, flags)
     }

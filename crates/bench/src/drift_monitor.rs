@@ -70,7 +70,7 @@ pub fn measure(report: &mut Report, rounds: usize, quick: bool) -> Result<()> {
         }
         let start = Instant::now();
         inbox.swap(&mut spare);
-        spare.drain(window, |row: &Row, came| {
+        spare.drain(&baseline, window, |row: &Row, came| {
             if came {
                 counts.add(&row.values, row.class);
             } else {

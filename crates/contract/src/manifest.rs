@@ -75,6 +75,10 @@ pub struct DriftReference {
     pub rows: u64,
     /// Names of the dataset files the rows come from.
     pub sources: Vec<String>,
+    /// How often each class was answered to held-out rows of these files: what the shares of live answers
+    /// are compared with. Not to the sample's own rows: a forest knows those by heart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predictions: Vec<u64>,
 }
 
 /// A row with the answer that the model gave when it was made; asked again at every load.

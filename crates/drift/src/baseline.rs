@@ -132,6 +132,23 @@ impl Baseline {
         &self.features
     }
 
+    /// Values that came as float32 become the training values that they were before they were rounded, where
+    /// there are such: otherwise 0.1 would be another value than the 0.1 of training, and a column of few
+    /// decimals would drift for having been sent as float32.
+    pub fn widen(&self, row: &mut [f64]) {
+        for (x, feature) in row.iter_mut().zip(&self.features) {
+            let Some(sample) = &feature.sample else { continue };
+            let values = sample.values();
+            let above = values.partition_point(|value| value < x);
+            let near = [above.checked_sub(1), Some(above)];
+            let near = near.into_iter().flatten().filter_map(|place| values.get(place));
+            let same = near.filter(|value| **value as f32 == *x as f32);
+            if let Some(value) = same.min_by(|a, b| (*a - *x).abs().total_cmp(&(*b - *x).abs())) {
+                *x = *value;
+            }
+        }
+    }
+
     /// Training rows.
     pub fn rows(&self) -> usize {
         self.rows

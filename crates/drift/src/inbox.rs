@@ -1,5 +1,6 @@
 //! Where the request path leaves its rows: a copy into memory that is there already, and nothing else.
 
+use crate::baseline::Baseline;
 use crate::pooled::{MergeError, PooledWindow, Row, RowKey};
 use crate::window::PushError;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ struct Stamp {
     time: u64,
     seq: u64,
     class: u16,
+    narrow: bool,
 }
 
 /// A ring of the newest rows that nobody has fetched yet.
@@ -56,6 +58,15 @@ impl Inbox {
 
     /// Records a row (one value for each feature, NaN for a missing one).
     pub fn push(&mut self, time: u64, row: &[f64], class: Option<u16>) -> Result<(), PushError> {
+        self.record(time, row, class, false)
+    }
+
+    /// The same for values that came as float32: [`Baseline::widen`] is for them.
+    pub fn push_narrow(&mut self, time: u64, row: &[f64], class: Option<u16>) -> Result<(), PushError> {
+        self.record(time, row, class, true)
+    }
+
+    fn record(&mut self, time: u64, row: &[f64], class: Option<u16>, narrow: bool) -> Result<(), PushError> {
         if row.len() != self.features {
             return Err(PushError::Length {
                 found: row.len(),
@@ -73,6 +84,7 @@ impl Inbox {
             time,
             seq: self.seq,
             class: class.unwrap_or(NO_CLASS),
+            narrow,
         };
         self.next += 1;
         if self.next == self.capacity {
@@ -104,6 +116,7 @@ impl Inbox {
     /// Moves all rows to the window, oldest first; `changed` as in [`PooledWindow::merge`].
     pub fn drain(
         &mut self,
+        baseline: &Baseline,
         window: &mut PooledWindow,
         mut changed: impl FnMut(&Row, bool),
     ) -> Result<(), MergeError> {
@@ -111,6 +124,10 @@ impl Inbox {
         for step in 0..self.filled {
             let slot = (start + step) % self.capacity;
             let stamp = self.stamps[slot];
+            let values = &mut self.values[slot * self.features..][..self.features];
+            if stamp.narrow {
+                baseline.widen(values);
+            }
             let row = Row {
                 key: RowKey {
                     time: stamp.time,
@@ -118,7 +135,7 @@ impl Inbox {
                     seq: stamp.seq,
                 },
                 class: (stamp.class != NO_CLASS).then_some(stamp.class),
-                values: Arc::from(&self.values[slot * self.features..][..self.features]),
+                values: Arc::from(&*values),
             };
             if let crate::pooled::Offered::Added(evicted) = window.offer(row.clone())? {
                 changed(&row, true);

@@ -12,6 +12,7 @@ pub mod cvm;
 pub mod distances;
 pub mod ecdf;
 pub mod energy;
+pub mod episode;
 pub mod episodes;
 pub mod explain;
 mod extremes;

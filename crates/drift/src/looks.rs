@@ -66,6 +66,18 @@ impl Looks {
         false
     }
 
+    /// Raises or lowers the alarm because other replicas have: `Some` is the number of rows since when.
+    pub fn follow(&mut self, open_since: Option<u64>) {
+        self.alarm = match (self.alarm, open_since) {
+            (Some(alarm), Some(_)) => Some(alarm),
+            (None, Some(since)) => Some(Alarm {
+                since,
+                quiet_looks: 0,
+            }),
+            (_, None) => None,
+        };
+    }
+
     /// The open alarm.
     pub fn alarm(&self) -> Option<Alarm> {
         self.alarm

@@ -253,7 +253,14 @@ impl PooledWindow {
 
     /// Replicas that have rows in the window.
     pub fn replicas(&self) -> usize {
-        self.held().len()
+        let mut seen: Vec<u64> = Vec::new();
+        for row in &self.rows {
+            // Mostly one of few, and often the same as before.
+            if !seen.contains(&row.key.replica) {
+                seen.push(row.key.replica);
+            }
+        }
+        seen.len()
     }
 
     /// One feature's values, oldest row first.

@@ -150,6 +150,26 @@ impl Rule {
         SHARES.map(|share| share * self.level / f64::from(self.looks))
     }
 
+    /// Every comparison that can be made of these rows, corrected for how many there are. To be shown at any
+    /// time: what is decided by is [`Rule::look`].
+    pub fn signals(&self, baseline: &Baseline, evaluation: &Evaluation) -> Vec<Signal> {
+        let mut signals = signals(baseline, evaluation);
+        let mut p_values: Vec<f64> = signals.iter().map(|signal| signal.p_value).collect();
+        // A feature that could not be compared counts as one that shows nothing: the number of tests must
+        // not depend on which rows are the window's.
+        let states = evaluation.features.iter();
+        let silent = states
+            .filter(|feature| feature.state != FeatureState::Compared)
+            .count();
+        p_values.extend(std::iter::repeat_n(1.0, silent));
+        let [level, ..] = self.levels();
+        for (signal, adjusted) in signals.iter_mut().zip(self.correction.adjust(&p_values)) {
+            signal.adjusted = adjusted;
+            signal.drift = adjusted <= level && signal.effect >= self.least_effect;
+        }
+        signals
+    }
+
     /// Looks once at the window; `evaluation` must be that of its rows.
     ///
     /// p-values are exact up to 10,000 values a side, and then may take a millisecond for each feature.
@@ -165,25 +185,13 @@ impl Rule {
         if evaluation.rows < self.least_rows {
             return decision;
         }
-        decision.signals = signals(baseline, evaluation);
+        decision.signals = self.signals(baseline, evaluation);
         if decision.signals.is_empty() {
             decision.verdict = Verdict::Nothing;
             return decision;
         }
-        let mut p_values: Vec<f64> = decision.signals.iter().map(|signal| signal.p_value).collect();
-        // A feature that could not be compared counts as one that shows nothing: the number of tests must
-        // not depend on which rows are the window's.
-        let states = evaluation.features.iter();
-        let silent = states
-            .filter(|feature| feature.state != FeatureState::Compared)
-            .count();
-        p_values.extend(std::iter::repeat_n(1.0, silent));
-        let mut largest = 0.0_f64;
-        for (signal, adjusted) in decision.signals.iter_mut().zip(self.correction.adjust(&p_values)) {
-            signal.adjusted = adjusted;
-            signal.drift = adjusted <= signal_level && signal.effect >= self.least_effect;
-            largest = largest.max(signal.effect);
-        }
+        let effects = decision.signals.iter().map(|signal| signal.effect);
+        let largest = effects.fold(0.0_f64, f64::max);
         let mut drift = decision.signals.iter().any(|signal| signal.drift);
         // Permutations are drawn only where they can change the answer.
         if !drift && largest >= self.least_effect {

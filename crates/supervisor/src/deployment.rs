@@ -2,6 +2,7 @@
 
 mod events;
 mod kept;
+mod listed;
 
 use crate::{
     context::{Context, ImageState},
@@ -64,6 +65,8 @@ pub struct Deployment {
     heritage: Option<(u32, u32)>,
     /// Image of the live release could not be made ready.
     live_prepared: bool,
+    /// The list of replicas as it was last written.
+    listed: Option<String>,
 }
 
 impl Deployment {
@@ -84,6 +87,7 @@ impl Deployment {
             last_words: Vec::new(),
             heritage: None,
             live_prepared: false,
+            listed: None,
         }
     }
 
@@ -168,6 +172,7 @@ impl Deployment {
             }
         }
         self.note_readiness(context.now());
+        self.list_replicas(context);
         self.sockets.keep(self.ports_in_use(suspended));
     }
 

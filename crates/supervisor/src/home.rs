@@ -69,6 +69,7 @@ impl Home {
         write_whole(&probe, b"x")
             .and_then(|()| fs::remove_file(&probe))
             .map_err(failed)?;
+        make_token(&path.join("engine/replicas/token")).map_err(failed)?;
         // Exports of an engine that was killed while it compared.
         for entry in fs::read_dir(path.join("engine")).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(EXPORT_PREFIX) {
@@ -94,6 +95,15 @@ impl Home {
     /// Takes that back.
     pub fn withdraw(&self) {
         let _ = fs::remove_file(self.path.join(EngineClient::ENDPOINT_FILE));
+    }
+}
+
+/// What the replicas of a Deployment know each other by: made once, for the owner's eyes.
+fn make_token(path: &Path) -> io::Result<()> {
+    match path.exists() {
+        true => Ok(()),
+        // Files that are written aside are the owner's alone.
+        false => write_whole(path, random_hex(24)?.as_bytes()),
     }
 }
 

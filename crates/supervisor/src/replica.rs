@@ -251,6 +251,11 @@ impl Replica {
         self.process = Some(process);
     }
 
+    /// Whether a process of it is known.
+    pub fn has_process(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Whether new connections may still reach it although it was told to stop. One that keeps
     /// its sockets open is believed after a moment.
     pub fn may_accept(&self, sockets: &Sockets, now: Moment) -> bool {

@@ -290,6 +290,7 @@ fn every_component_renders() {
         names,
         [
             "autoscaling",
+            "drift-exchange",
             "grpc",
             "in-cluster",
             "ingress",

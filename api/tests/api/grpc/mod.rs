@@ -52,6 +52,7 @@ pub fn begin(model: &Path, flags: &[&str]) -> (Server, SocketAddr) {
         probe: None,
         admin: None,
         grpc: Some(grpc),
+        replicas: None,
     };
     (Server::start_with(sockets, model, flags), address)
 }

@@ -1,4 +1,4 @@
-//! The Git server's Secrets: random, made once, never printed.
+//! Secrets of the Git server and of the API's replicas: random, made once, never printed.
 
 use crate::{
     Error, Kind, Result,
@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 const ROBOT: &str = "robot";
 /// Where the trainer's copy of it is.
 const TRAINING: &str = "training";
+/// Namespace and name of the token that replicas of the API know each other by.
+const DRIFT_EXCHANGE: (&str, &str) = ("serving", "drift-exchange");
 /// File in the state folder, in the format of git's `credential.helper=store`.
 pub const CREDENTIALS_FILE: &str = "git-credentials";
 
@@ -40,6 +42,7 @@ pub async fn make(client: &Client, flags: &cli::Secrets) -> Result<Value> {
     };
     let data = [("GIT_USERNAME", &name), ("GIT_TOKEN", &token)];
     put(client, TRAINING, "git-robot", &data, &mut done).await?;
+    exchange_token(client, &mut done).await?;
     Ok(json!({"made": done.made, "updated": done.updated, "already": done.already}))
 }
 
@@ -85,6 +88,17 @@ async fn account(
     )
     .await?;
     Ok((user, password))
+}
+
+/// What replicas of the API know each other by; what is there stays.
+async fn exchange_token(client: &Client, done: &mut Done) -> Result<()> {
+    let (namespace, name) = DRIFT_EXCHANGE;
+    if read(client, namespace, name).await?.is_some() {
+        done.already.push(format!("{namespace}/{name}"));
+        return Ok(());
+    }
+    let token = SecretString::from(random_hex::<24>()?);
+    put(client, namespace, name, &[("token", &token)], done).await
 }
 
 async fn read(

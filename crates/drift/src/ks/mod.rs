@@ -14,6 +14,7 @@ mod smirnov;
 
 pub use critical::critical_distance;
 pub use distance::Distance;
+pub use exact::fraction;
 pub use one_sided::{Alternative, one_sided};
 
 use crate::ecdf::{Ecdf, SampleError};

@@ -278,7 +278,7 @@ fn rows_travel_from_inbox_to_counts() {
                     counts.remove(&row.values, row.class)
                 }
             };
-            spare.drain(&mut ours, &mut follow).unwrap();
+            spare.drain(&baseline, &mut ours, &mut follow).unwrap();
             ours.merge(&other, &mut follow).unwrap();
             assert!(inbox.is_empty() && spare.is_empty());
             let mut afresh = Counts::new(Arc::clone(&baseline));

@@ -32,13 +32,16 @@ pub(crate) trait Real:
     fn carrier(number: u32) -> Self::Key;
     /// The number that a carrier carries.
     fn carried(key: Self::Key) -> u32;
+    /// The same numbers where they are floats.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    fn floats(numbers: &[Self]) -> Option<&[f32]>;
 }
 
 /// Bits of a carrier that carry.
 const CARRIED: u32 = (1 << 22) - 1;
 
 macro_rules! real {
-    ($type:ty, $key:ty) => {
+    ($type:ty, $key:ty, $floats:expr) => {
         impl Real for $type {
             type Key = $key;
             const ONE: Self = 1.0;
@@ -82,11 +85,14 @@ macro_rules! real {
             fn carried(key: $key) -> u32 {
                 key as u32 & CARRIED
             }
+            fn floats(numbers: &[Self]) -> Option<&[f32]> {
+                $floats(numbers)
+            }
         }
     };
 }
-real!(f32, u32);
-real!(f64, u64);
+real!(f32, u32, Some);
+real!(f64, u64, |_| None);
 
 #[cfg(test)]
 mod tests {

@@ -103,6 +103,8 @@ impl Deployment {
             .replicas
             .values()
             .any(|r| r.start_failed && r.release == on.plan.hash);
+        // So did what stands in for an image: it is this machine's, and was too slow or in somebody's way.
+        let outside = outside || on.plan.stand_in.is_some();
         let again = outside.then(|| now + crate::context::LOOK_AGAIN);
         let mut message = reason;
         for line in words {

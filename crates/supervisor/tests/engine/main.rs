@@ -2,6 +2,7 @@
 
 mod jobs;
 mod overlays;
+mod replicas;
 mod rollout;
 mod support;
 mod survival;

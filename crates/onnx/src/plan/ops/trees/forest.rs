@@ -2,10 +2,10 @@
 
 use super::super::*;
 use super::bits::Bits;
-use super::packed::{Packed, read};
+use super::groups::{Group, Groups, each_leaf, read};
+use super::packed::Packed;
 use super::plain::{Node, Tree};
 use super::walk::Walk;
-use std::ops::Range;
 
 /// How the leaves of a row become one score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,7 +135,7 @@ impl<T: Real> Leaves<T> {
 #[derive(Debug)]
 enum Engine<T: Real> {
     Bits(Bits<T>),
-    Packed(Packed<T>),
+    Groups(Box<dyn Groups<T>>),
     Walk(Walk<T>),
 }
 
@@ -182,14 +182,14 @@ impl<T: Real> Forest<T> {
         let missing = nodes().any(|node| matches!(node, Node::Branch { nan_low: true, .. }));
         let engine = match Bits::new(&trees, missing) {
             Some(bits) => Engine::Bits(bits),
-            None => match Packed::new(&trees) {
-                Some(packed) => Engine::Packed(packed),
+            None => match side_by_side(&trees) {
+                Some(groups) => Engine::Groups(groups),
                 None => Engine::Walk(Walk::new(&trees, missing)),
             },
         };
         let work = match &engine {
             Engine::Bits(bits) => bits.work(),
-            Engine::Packed(packed) => packed.work(),
+            Engine::Groups(groups) => groups.work(),
             Engine::Walk(walk) => walk.work(),
         };
         Ok(Forest {
@@ -239,22 +239,22 @@ impl<T: Real> Forest<T> {
                     bits.each_leaf(row, |tree, leaf| leaves.add(tree, leaf, scores));
                 }
             }
-            (Engine::Packed(packed), Leaves::Dense(values)) if self.width == 3 => {
+            (Engine::Groups(groups), Leaves::Dense(values)) if self.width == 3 => {
                 scores.fill(T::default());
-                add_rows::<T, 3>(packed, values, rows, columns, scores);
+                add_rows::<T, 3>(groups.as_ref(), values, rows, columns, scores);
             }
-            (Engine::Packed(packed), Leaves::Dense(values)) if self.width == 1 => {
+            (Engine::Groups(groups), Leaves::Dense(values)) if self.width == 1 => {
                 scores.fill(T::default());
-                add_rows::<T, 1>(packed, values, rows, columns, scores);
+                add_rows::<T, 1>(groups.as_ref(), values, rows, columns, scores);
             }
-            (Engine::Packed(packed), Leaves::Dense(values)) if self.width == 2 => {
+            (Engine::Groups(groups), Leaves::Dense(values)) if self.width == 2 => {
                 scores.fill(T::default());
-                add_rows::<T, 2>(packed, values, rows, columns, scores);
+                add_rows::<T, 2>(groups.as_ref(), values, rows, columns, scores);
             }
-            (Engine::Packed(packed), leaves) => {
+            (Engine::Groups(groups), leaves) => {
                 scores.fill(T::default());
                 let width = self.width;
-                packed.each_leaf(rows, columns, drop, |tree, row, leaf| {
+                each_leaf(groups.as_ref(), rows, columns, |tree, row, leaf| {
                     leaves.add(tree, leaf, &mut scores[row * width..][..width]);
                 });
             }
@@ -289,10 +289,20 @@ impl<T: Real> Forest<T> {
                     bits.each_leaf(row, |_, leaf| take(number, leaf));
                 }
             }
-            Engine::Packed(packed) => packed.each_leaf(rows, columns, drop, |_, row, leaf| take(row, leaf)),
+            Engine::Groups(groups) => {
+                each_leaf(groups.as_ref(), rows, columns, |_, row, leaf| take(row, leaf))
+            }
             Engine::Walk(walk) => walk.each_leaf(rows, columns, |_, row, leaf| take(row, leaf)),
         }
     }
+}
+
+fn side_by_side<T: Real>(trees: &[Tree<T>]) -> Option<Box<dyn Groups<T>>> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(blocks) = super::blocks::Blocks::new(trees) {
+        return Some(Box::new(blocks));
+    }
+    Some(Box::new(Packed::new(trees)?))
 }
 
 fn sum_rows<T: Real, const WIDTH: usize>(
@@ -315,17 +325,28 @@ fn sum_rows<T: Real, const WIDTH: usize>(
 }
 
 fn add_rows<T: Real, const WIDTH: usize>(
-    packed: &Packed<T>,
+    groups: &dyn Groups<T>,
     values: &[T],
     rows: &[T],
     columns: usize,
     scores: &mut [T],
 ) {
     let ((values, _), (scores, _)) = (values.as_chunks::<WIDTH>(), scores.as_chunks_mut::<WIDTH>());
-    let next = |leaves: Range<usize>| read(&values[leaves]);
-    packed.each_leaf(rows, columns, next, |_, row, leaf| {
-        for (score, value) in scores[row].iter_mut().zip(&values[leaf as usize]) {
+    let add = |score: &mut [T; WIDTH], leaf: u32| {
+        for (score, value) in score.iter_mut().zip(&values[leaf as usize]) {
             *score += *value;
+        }
+    };
+    groups.groups(rows, columns, &mut |group| match group {
+        Group::Next(leaves) => read(&values[leaves]),
+        Group::Rows { row, leaves, .. } => {
+            for (score, leaf) in scores[row..].iter_mut().zip(leaves) {
+                add(score, *leaf);
+            }
+        }
+        Group::Trees { row, leaves, .. } => {
+            let score = &mut scores[row];
+            leaves.iter().for_each(|leaf| add(score, *leaf));
         }
     });
 }

@@ -5,10 +5,17 @@
 //! of two classes, the label is the higher score's (onnxruntime looks at the second score alone).
 
 mod bits;
+#[cfg(target_arch = "x86_64")]
+mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod cut;
 mod forest;
+mod groups;
 mod packed;
 mod plain;
 mod read;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use super::scores::{Post, probit};

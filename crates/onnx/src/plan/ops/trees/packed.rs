@@ -12,8 +12,8 @@
 //! without reading back what was just written piece by piece, which a processor cannot forward.
 
 use super::super::*;
+use super::groups::{Group, Groups, MANY, read};
 use super::plain::{Node, Tree, first_leaf};
-use std::ops::Range;
 
 /// Walks side by side: enough to hide the latency of a load, few enough to stay in registers.
 const LANES: usize = 8;
@@ -21,10 +21,6 @@ const LANES: usize = 8;
 const BLOCK: usize = 4096;
 /// Trees that share one copy of the rows, and fit the second cache.
 const TOGETHER: usize = 4;
-/// Rows for which trees are read from end to end first.
-const MANY: usize = 64;
-/// Bytes that come from memory at once.
-const LINE: usize = 64;
 /// Steps between two looks at whether all walks have arrived.
 const STRIDE: u32 = 3;
 
@@ -59,24 +55,6 @@ pub(super) struct Packed<T: Real> {
     trees: Vec<Place>,
     /// Columns that any branch looks at, from the first on.
     features: usize,
-}
-
-/// Where some walks ended.
-enum Group<'a> {
-    /// Many rows go to these leaves next.
-    Next(Range<usize>),
-    /// Rows from `row` on are at `leaves` of one tree.
-    Rows {
-        tree: usize,
-        row: usize,
-        leaves: &'a [u32],
-    },
-    /// A row is at `leaves` of the trees from `tree` on.
-    Trees {
-        tree: usize,
-        row: usize,
-        leaves: &'a [u32],
-    },
 }
 
 impl<T: Real> Packed<T> {
@@ -154,44 +132,6 @@ impl<T: Real> Packed<T> {
             leaves: tree.leaves as u32,
             depth,
         });
-    }
-
-    pub(super) fn work(&self) -> usize {
-        self.trees.iter().map(|tree| tree.depth as usize + 1).sum()
-    }
-
-    /// Hands `(tree, row, leaf)` to `each`, for each row in the order of the trees; `next` hears which
-    /// leaves many rows are about to reach.
-    #[inline(always)]
-    pub(super) fn each_leaf(
-        &self,
-        rows: &[T],
-        columns: usize,
-        next: impl Fn(Range<usize>),
-        mut each: impl FnMut(usize, usize, u32),
-    ) {
-        // One call for some walks, so that this much code is there once and not for each `each`.
-        self.groups(rows, columns, &mut |group| match group {
-            Group::Next(leaves) => next(leaves),
-            Group::Rows { tree, row, leaves } => {
-                for (row, leaf) in (row..).zip(leaves) {
-                    each(tree, row, *leaf);
-                }
-            }
-            Group::Trees { tree, row, leaves } => {
-                for (tree, leaf) in (tree..).zip(leaves) {
-                    each(tree, row, *leaf);
-                }
-            }
-        });
-    }
-
-    fn groups(&self, rows: &[T], columns: usize, visit: &mut dyn FnMut(Group<'_>)) {
-        match self.features {
-            ..=32 => self.blocks::<32>(rows, columns, visit),
-            33..=256 => self.blocks::<256>(rows, columns, visit),
-            _ => self.blocks::<{ 1 << FEATURES }>(rows, columns, visit),
-        }
     }
 
     fn blocks<const PAD: usize>(&self, rows: &[T], columns: usize, visit: &mut dyn FnMut(Group<'_>)) {
@@ -279,6 +219,20 @@ impl<T: Real> Packed<T> {
     }
 }
 
+impl<T: Real> Groups<T> for Packed<T> {
+    fn work(&self) -> usize {
+        self.trees.iter().map(|tree| tree.depth as usize + 1).sum()
+    }
+
+    fn groups(&self, rows: &[T], columns: usize, visit: &mut dyn FnMut(Group<'_>)) {
+        match self.features {
+            ..=32 => self.blocks::<32>(rows, columns, visit),
+            33..=256 => self.blocks::<256>(rows, columns, visit),
+            _ => self.blocks::<{ 1 << FEATURES }>(rows, columns, visit),
+        }
+    }
+}
+
 /// Takes up to `depth` steps from the root in each lane.
 #[inline(always)]
 fn arrive(depth: u32, step: impl Fn(usize, u32) -> u32) -> [u32; LANES] {
@@ -316,12 +270,4 @@ fn next<T: Real, const NAN: bool, const PAD: usize>(step: &Step<T::Key>, row: &[
         value > threshold
     };
     (word >> CHILD) + u32::from(high)
-}
-
-/// Brings what will be read here and there into the cache.
-pub(super) fn read<V: Copy>(values: &[V]) {
-    let each = (LINE / size_of::<V>().max(1)).max(1);
-    for value in values.iter().step_by(each) {
-        std::hint::black_box(*value);
-    }
 }
