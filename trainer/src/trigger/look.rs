@@ -16,10 +16,16 @@ struct Said {
     #[serde(default)]
     samples: u64,
     features: Option<Value>,
+    window: Option<SaidWindow>,
+    /// Said by every API that knows of episodes.
     model: Option<String>,
-    /// Outer: whether the API knows of episodes at all.
-    #[serde(default, deserialize_with = "there")]
-    episode: Option<Option<SaidEpisode>>,
+    episode: Option<SaidEpisode>,
+}
+
+#[derive(Deserialize)]
+struct SaidWindow {
+    rows: u64,
+    size: u64,
 }
 
 #[derive(Deserialize)]
@@ -31,13 +37,6 @@ struct SaidEpisode {
     open: bool,
     #[serde(default)]
     movements: Vec<String>,
-}
-
-fn there<'de, D>(d: D) -> std::result::Result<Option<Option<SaidEpisode>>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-{
-    Option::deserialize(d).map(Some)
 }
 
 /// Asks the API.
@@ -65,8 +64,8 @@ fn observed(said: Said, model: impl FnOnce() -> Result<String>) -> Result<Observ
     let collecting = said.reason.is_some_and(|reason| reason.starts_with("Collecting"));
     let moved = moved(said.features.as_ref());
     let drifts = said.drift_detected == Some(true);
-    let episode = match said.episode {
-        Some(known) => known.map(|episode| Episode {
+    let episode = match (said.episode, &said.model) {
+        (Some(episode), _) => Some(Episode {
             number: episode.number,
             opened_at_ms: episode.opened_at_ms,
             since_rows: episode.since_rows,
@@ -76,8 +75,10 @@ fn observed(said: Said, model: impl FnOnce() -> Result<String>) -> Result<Observ
                 false => episode.movements,
             },
         }),
+        // It has had none, whatever the newest look says.
+        (None, Some(_)) => None,
         // All of a model's drift is one episode then.
-        None => drifts.then_some(Episode {
+        (None, None) => drifts.then_some(Episode {
             number: 0,
             opened_at_ms: 0,
             since_rows: None,
@@ -92,8 +93,11 @@ fn observed(said: Said, model: impl FnOnce() -> Result<String>) -> Result<Observ
             // Not worth a question: nothing is to be done.
             (None, None) => String::new(),
         },
-        samples: said.samples,
-        judged: said.features.is_some() && !collecting,
+        samples: said.window.as_ref().map_or(said.samples, |window| window.size),
+        judged: match said.window {
+            Some(window) => window.rows >= window.size,
+            None => said.features.is_some() && !collecting,
+        },
         episode,
     })
 }
@@ -141,7 +145,12 @@ mod tests {
         status["episode"]["open"] = false.into();
         assert!(of(status.clone()).open().is_none());
         status["episode"] = Value::Null;
-        assert_eq!(of(status).episode, None);
+        assert_eq!(of(status.clone()).episode, None);
+        // Left out where there was none; a window that is not full judges nothing.
+        status.as_object_mut().unwrap().remove("episode");
+        status["window"] = json!({"rows": 60, "size": 200, "total": 60});
+        let seen = of(status);
+        assert_eq!((seen.episode, seen.samples, seen.judged), (None, 200, false));
     }
 
     #[test]

@@ -160,7 +160,7 @@ fn an_api_of_before_has_one_episode_for_each_model() {
         "{}",
         said.stderr
     );
-    world.set_drift_status(json!({"drift_detected": true, "model": MODEL}));
+    world.set_info(json!({"digests": {"model": MODEL}}));
     let run = trigger(&world, &[]).expect(0).json()["run_id"].clone();
     assert_eq!(run, "training-7f3a2c1b-e0-0");
     world.end_run(0, &json!({"model_digest": "sha256:new"}));

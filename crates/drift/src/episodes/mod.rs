@@ -102,7 +102,7 @@ pub struct Observation {
     pub model: String,
     /// `None` where it has had none.
     pub episode: Option<Episode>,
-    /// Rows in the window.
+    /// Rows that a full window holds, or that it holds so far where the API does not say.
     pub samples: u64,
     /// Whether the window is full, so that "no drift" is a judgement.
     pub judged: bool,

@@ -29,6 +29,8 @@ struct Played {
     is_drift: AtomicBool,
     /// What `/drift/status` says, where a test says more than yes or no.
     drift: Mutex<Option<Value>>,
+    /// What `/model/info` says, where it is not the release.
+    info: Mutex<Option<Value>>,
     /// Version and text of the ledger.
     ledger: Mutex<(u64, Option<String>)>,
     runs: Mutex<Vec<Value>>,
@@ -214,6 +216,11 @@ impl World {
         *self.played.drift.lock().unwrap() = Some(status);
     }
 
+    /// Sets what the API says about its model.
+    pub fn set_info(&self, info: Value) {
+        *self.played.info.lock().unwrap() = Some(info);
+    }
+
     /// Sets what the API says about drift.
     pub fn set_drift(&self, is_drift: bool) {
         self.played.is_drift.store(is_drift, Ordering::SeqCst);
@@ -276,6 +283,9 @@ struct Api(PathBuf, Arc<Played>);
 
 impl Respond for Api {
     fn respond(&self, request: &Request) -> ResponseTemplate {
+        if let Some(info) = &*self.1.info.lock().unwrap() {
+            return ResponseTemplate::new(200).set_body_json(info);
+        }
         let file = git(
             &self.0,
             &[

@@ -1,9 +1,11 @@
-//! Replicas that pool their rows for real and number their episodes as the API does.
+//! Replicas that pool their rows and name their episodes for real.
 
 use crate::oracle::Generator;
 use drift::baseline::Baseline;
 use drift::counts::Counts;
+use drift::episode::Episodes;
 use drift::episodes::{Episode, Observation};
+use drift::explain::Severity;
 use drift::looks::Looks;
 use drift::npy::Matrix;
 use drift::pooled::{PooledWindow, Row, RowKey};
@@ -21,7 +23,7 @@ struct Replica {
     counts: Counts,
     looks: Looks,
     seq: u64,
-    newest: Option<Episode>,
+    episodes: Episodes,
 }
 
 /// All replicas of one model.
@@ -59,7 +61,7 @@ impl Fleet {
             counts: Counts::new(Arc::clone(&baseline)),
             looks: Looks::new(&rule, WINDOW),
             seq: 0,
-            newest: None,
+            episodes: Episodes::default(),
         };
         let replicas = (0..REPLICAS).map(|_| replica()).collect();
         Fleet {
@@ -107,9 +109,9 @@ impl Fleet {
                 let part = self.replicas[from]
                     .window
                     .lacking(&self.replicas[to].window.held());
-                let theirs = self.replicas[from].newest.clone();
+                let theirs = self.replicas[from].episodes.clone();
                 self.replicas[to].take(&part);
-                self.replicas[to].newest = merged(self.replicas[to].newest.take(), theirs);
+                self.replicas[to].episodes.merge(&theirs);
             }
         }
         for index in 0..REPLICAS {
@@ -119,7 +121,7 @@ impl Fleet {
         }
         let of = |replica: &Replica| Observation {
             model: self.model.clone(),
-            episode: replica.newest.clone(),
+            episode: replica.episodes.newest().map(seen),
             samples: replica.window.rows().len() as u64,
             judged: replica.window.rows().len() == WINDOW,
         };
@@ -143,33 +145,22 @@ impl Replica {
             return;
         }
         let verdict = rule.look(baseline, &self.counts.evaluate(), &self.window).verdict;
-        let raised = self.looks.looked(total, verdict);
-        let open = self.newest.as_ref().is_some_and(|episode| episode.open);
-        if raised && !open {
-            self.newest = Some(Episode {
-                number: self.newest.as_ref().map_or(1, |episode| episode.number + 1),
-                opened_at_ms: now_ms,
-                since_rows: Some(total),
-                open: true,
-                movements: vec!["x0 is 1.5 higher than in training".to_owned()],
-            });
-        } else if self.looks.alarm().is_none()
-            && let Some(episode) = &mut self.newest
-        {
-            episode.open = false;
+        if self.looks.looked(total, verdict) {
+            let moved = vec!["x0 is 1.5 higher than in training".to_owned()];
+            self.episodes.open(now_ms, total, Severity::Clear, moved);
+        } else if self.looks.alarm().is_none() {
+            self.episodes.close(now_ms);
         }
     }
 }
 
-/// The newest of two, opened when the first of them saw it.
-fn merged(ours: Option<Episode>, theirs: Option<Episode>) -> Option<Episode> {
-    match (ours, theirs) {
-        (Some(ours), Some(theirs)) if ours.number == theirs.number => Some(Episode {
-            opened_at_ms: ours.opened_at_ms.min(theirs.opened_at_ms),
-            since_rows: ours.since_rows.min(theirs.since_rows),
-            ..ours
-        }),
-        (Some(ours), Some(theirs)) if ours.number > theirs.number => Some(ours),
-        (ours, theirs) => theirs.or(ours),
+/// As `/drift/status` says it.
+fn seen(episode: &drift::episode::Episode) -> Episode {
+    Episode {
+        number: episode.number,
+        opened_at_ms: episode.opened_at_ms,
+        since_rows: Some(episode.since_rows),
+        open: episode.is_open(),
+        movements: episode.movements.clone(),
     }
 }
