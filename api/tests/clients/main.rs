@@ -175,7 +175,7 @@ fn the_published_document_is_what_is_served() {
         return eprintln!("skipped: the_published_document_is_what_is_served: no DRIFTLESS_CLIENTS_PYTHON");
     };
     let iris = fixture::directory();
-    check_document(&python, iris.path(), "iris", 23);
+    check_document(&python, iris.path(), "iris", 25);
     // Strings, integers and numbers, one input each: /predict is not for them.
-    check_document(&python, &corpus("columns_one"), "columns", 22);
+    check_document(&python, &corpus("columns_one"), "columns", 24);
 }
