@@ -34,7 +34,7 @@ fn clients() -> Option<PathBuf> {
         "no environment of the clients at {}",
         python.display()
     );
-    eprintln!("SKIPPED: no environment of the clients; run cargo xtask test");
+    eprintln!("SKIPPED clients: no environment of the clients; run cargo xtask test");
     None
 }
 

@@ -22,7 +22,7 @@ pub fn script(imports: &str, name: &str) -> Option<Command> {
         "no oracle environment with \"{imports}\" at {}",
         python.display()
     );
-    eprintln!("SKIPPED: no oracle environment; run cargo xtask test");
+    eprintln!("SKIPPED oracle: no oracle environment; run cargo xtask test");
     None
 }
 

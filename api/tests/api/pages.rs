@@ -122,7 +122,7 @@ fn tools() -> bool {
         .filter(|name| !is_there(name))
         .collect();
     if !missing.is_empty() {
-        eprintln!("SKIPPED: the commands of the pages: {missing:?} are not here");
+        eprintln!("SKIPPED pages: the commands of the pages: {missing:?} are not here");
     }
     missing.is_empty()
 }

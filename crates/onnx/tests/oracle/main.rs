@@ -235,7 +235,7 @@ fn oracle() -> Option<PathBuf> {
         "no oracle environment with the exporters at {}",
         python.display()
     );
-    eprintln!("SKIPPED: no oracle environment with the exporters; run cargo xtask test");
+    eprintln!("SKIPPED oracle: no oracle environment with the exporters; run cargo xtask test");
     None
 }
 

@@ -31,7 +31,7 @@ pub fn kubectl() -> Option<PathBuf> {
     let strict = std::env::var("DRIFTLESS_STRICT").is_ok_and(|value| value == "1");
     assert!(found.is_some() || !strict, "no kubectl; run cargo xtask test");
     if found.is_none() {
-        eprintln!("SKIPPED: no kubectl; run cargo xtask test");
+        eprintln!("SKIPPED kubectl: no kubectl; run cargo xtask test");
     }
     found
 }
