@@ -69,7 +69,8 @@ fn observed(said: Said, model: impl FnOnce() -> Result<String>) -> Result<Observ
             number: episode.number,
             opened_at_ms: episode.opened_at_ms,
             since_rows: episode.since_rows,
-            open: episode.open,
+            // One that goes on although the newest look was quiet is about to close: nothing to retrain for.
+            open: episode.open && drifts,
             movements: match episode.movements.is_empty() {
                 true => moved,
                 false => episode.movements,
