@@ -60,7 +60,7 @@ pub struct Resource {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// In an operation: `Synced`, `SyncFailed`, …
+    /// `Synced`, `OutOfSync` or, of a hook, nothing; in an operation `Synced`, `SyncFailed`, …
     pub status: String,
     /// In an operation: `PreSync`, `Sync`, `PostSync`, …
     pub sync_phase: String,
@@ -305,6 +305,13 @@ impl Application {
             == (other.sync, &other.revision, other.health, other.pending)
             && self.operation == other.operation
             && self.deleting == other.deleting
+    }
+}
+
+impl Resource {
+    /// Whether an Application's object is one of its hooks: Argo CD compares those with nothing.
+    pub fn is_hook(&self) -> bool {
+        self.status.is_empty()
     }
 }
 

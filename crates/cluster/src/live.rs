@@ -3,7 +3,7 @@
 //! and their rollout is at its end.
 //!
 //! Evidence is one of two things:
-//! - an operation that this tracker did not find already there has applied the commit;
+//! - an operation that this tracker did not find already there has applied the commit, all of it;
 //! - a refresh that was asked for after the answer was first read has been carried out, and neither
 //!   the answer nor the objects changed.
 //!
@@ -224,7 +224,7 @@ impl Track {
         let running = app
             .operation
             .as_ref()
-            .filter(|o| o.phase == Phase::Running && !o.only_post_sync_is_left());
+            .filter(|o| o.phase == Phase::Running && !has_done_its_part(o, look));
         match running {
             _ if app.pending && !applied => Err("an operation is about to begin".to_owned()),
             Some(operation) if !applied => Err(format!("an operation is under way: {}", operation.message)),
@@ -240,7 +240,7 @@ impl Track {
         let now = (revision.to_owned(), look.fingerprint.to_owned());
         let operation = app.operation.as_ref().map(key);
         let done = app.operation.as_ref().filter(|o| {
-            let through = o.phase == Phase::Succeeded || o.only_post_sync_is_left();
+            let through = o.phase == Phase::Succeeded || has_done_its_part(o, look);
             through && o.revision.as_deref() == Some(revision)
         });
         // Two templates of one commit: one of them is somebody's own.
@@ -292,6 +292,23 @@ impl Track {
     }
 }
 
+/// Whether an operation under way has applied all that is judged here. What it still does then (it waits
+/// for the rollout, deletes the last smoke test and runs a new one) takes it a second and more, and what
+/// clients get is the same.
+fn has_done_its_part(operation: &Operation, look: Look) -> bool {
+    let objects = || look.app.resources.iter().filter(|r| !r.is_hook());
+    let listed = |workload: &Workload| {
+        objects().any(|r| {
+            (r.kind.as_str(), &r.namespace, &r.name) == (workload.kind, &workload.namespace, &workload.name)
+        })
+    };
+    let applied_all = operation.revision == look.app.revision
+        && !look.workloads.is_empty()
+        && look.workloads.iter().all(listed)
+        && objects().all(|object| operation.has_applied(object));
+    applied_all || operation.only_post_sync_is_left()
+}
+
 /// Whether the rollout is at its end.
 fn settled(look: Look) -> Result<(), String> {
     match look.release {
@@ -316,3 +333,5 @@ fn settled(look: Look) -> Result<(), String> {
 mod simulated;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;

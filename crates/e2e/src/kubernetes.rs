@@ -1,7 +1,7 @@
 //! What only a cluster has, by the kubectl program: as a person would look and meddle, and independent
 //! of the code under test.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::{path::PathBuf, process::Command};
 
@@ -46,10 +46,20 @@ impl Kubernetes {
         image.as_str().map(str::to_owned).context("no image")
     }
 
-    /// Phase of an Application's last operation; empty before the first.
-    pub fn operation_phase(&self, application: &str) -> Result<String> {
+    /// An error until an Application's last operation has succeeded and none of its pods is ending.
+    pub fn at_rest(&self, namespace: &str, application: &str) -> Result<()> {
         let path = "--output=jsonpath={.status.operationState.phase}";
-        self.run(&["--namespace", "argocd", "get", "application", application, path])
+        let phase = self.run(&["--namespace", "argocd", "get", "application", application, path])?;
+        ensure!(phase == "Succeeded", "its operation is {phase:?}");
+        let selector = format!("--selector=app.kubernetes.io/name={application}");
+        let pods = self.json(&["--namespace", namespace, "get", "pods", &selector])?;
+        let pods = pods["items"].as_array().context("no items")?;
+        let ending = pods
+            .iter()
+            .filter(|pod| pod["metadata"]["deletionTimestamp"].is_string());
+        let ending = ending.count();
+        ensure!(ending == 0, "{ending} of its {} pods are ending", pods.len());
+        Ok(())
     }
 
     /// Replicas that a Deployment asks for.

@@ -295,13 +295,11 @@ impl World {
         })
     }
 
-    /// Waits until Argo CD's last operation is over, its smoke test and the alias included.
+    /// Waits until the last rollout is over: champion, Argo CD's operation with its smoke test, old pods.
     pub fn at_rest(&self) -> Result<()> {
         self.champion_is_live()?;
-        self.wait_for("the end of the sync before", self.patience.rollout, || {
-            let phase = self.kubernetes()?.operation_phase(names::INFERENCE_API)?;
-            ensure!(phase == "Succeeded", "its operation is {phase}");
-            Ok(())
+        self.wait_for("the end of the rollout before", self.patience.rollout, || {
+            self.kubernetes()?.at_rest("serving", names::INFERENCE_API)
         })
     }
 

@@ -1,7 +1,6 @@
 //! What must hold in every order of events.
 
-use super::tests::{OLD, World, operation};
-use super::*;
+use super::{world::*, *};
 use proptest::prelude::*;
 
 /// A simulated Argo CD: it applies commits to one Deployment through a view of it that may be old,
@@ -82,6 +81,9 @@ proptest! {
                 Step::Apply => if let Some(commit) = &applying {
                     world.image.clone_from(&commits.iter().find(|(c, _)| c == commit).unwrap().1);
                     by_hand = false;
+                    // It goes on: the rollout, the smoke test.
+                    let operation = world.app.operation.as_mut().unwrap();
+                    operation.resources = vec![object("Deployment", "app")];
                 },
                 Step::Finish => if let Some(commit) = applying.take() {
                     world.image.clone_from(&commits.iter().find(|(c, _)| *c == commit).unwrap().1);

@@ -1,129 +1,7 @@
 //! The wrong answers that Argo CD's status gives, one test each.
 
-use super::*;
+use super::{world::*, *};
 use crate::argo::{Health, Resource};
-
-pub(super) const OLD: &str = "0000000000000000000000000000000000000000";
-const MINE: &str = "1111111111111111111111111111111111111111";
-const NEXT: &str = "2222222222222222222222222222222222222222";
-
-pub(super) fn operation(phase: Phase, revision: &str, started: u32) -> Operation {
-    Operation {
-        partial: false,
-        phase,
-        revision: Some(revision.to_owned()),
-        started_at: format!("2026-01-01T00:00:{started:02}Z"),
-        finished_at: match phase {
-            Phase::Running => String::new(),
-            _ => format!("2026-01-01T00:00:{started:02}Z"),
-        },
-        message: String::new(),
-        resources: vec![Resource {
-            kind: "Deployment".into(),
-            name: "app".into(),
-            status: "Synced".into(),
-            sync_phase: "Sync".into(),
-            ..Resource::default()
-        }],
-    }
-}
-
-fn workload(image: &str, unsettled: Option<&str>) -> Workload {
-    Workload {
-        kind: "Deployment",
-        namespace: "serving".into(),
-        name: "app".into(),
-        wanted: 2,
-        fingerprint: image.to_owned(),
-        images: vec![("app".into(), image.to_owned())],
-        unsettled: unsettled.map(str::to_owned),
-        trouble: None,
-        stopped: false,
-        pods: Vec::new(),
-    }
-}
-
-/// The world as one test tells it: what Argo CD says and what the Deployment has.
-pub(super) struct World {
-    pub(super) tracker: Tracker,
-    pub(super) now: Moment,
-    pub(super) app: Application,
-    pub(super) image: String,
-    unsettled: Option<&'static str>,
-    release: Release,
-    steady: bool,
-    complete: bool,
-}
-
-impl World {
-    /// Live at OLD with the image `a`, seen so by the tracker.
-    fn live_at_old() -> Self {
-        let mut world = World::unseen();
-        assert!(!world.look().live, "what was found there is no evidence");
-        world.carried_out();
-        assert!(world.look().live);
-        world
-    }
-
-    pub(super) fn unseen() -> Self {
-        World {
-            tracker: Tracker::default(),
-            now: Duration::ZERO,
-            app: Application {
-                name: "app".into(),
-                resource_version: "1".into(),
-                namespace: "serving".into(),
-                repo_url: String::new(),
-                target_revision: "main".into(),
-                sync: Sync::Synced,
-                revision: Some(OLD.to_owned()),
-                health: Health::Healthy,
-                pending: false,
-                operation: Some(operation(Phase::Succeeded, OLD, 1)),
-                refresh_asked: false,
-                skipped: false,
-                deleting: false,
-                conditions: Vec::new(),
-                resources: Vec::new(),
-                synced_whole: None,
-            },
-            image: "a".into(),
-            unsettled: None,
-            release: Release::None,
-            steady: true,
-            complete: true,
-        }
-    }
-
-    pub(super) fn look(&mut self) -> Verdict {
-        self.now += Duration::from_millis(50);
-        let workloads = [workload(&self.image, self.unsettled)];
-        self.tracker.look(Look {
-            at: self.now,
-            app: &self.app,
-            workloads: &workloads,
-            fingerprint: &self.image,
-            complete: self.complete,
-            release: &self.release,
-            steady: self.steady,
-        })
-    }
-
-    /// The refresh that the last look wants is asked for, and carried out.
-    fn carried_out(&mut self) {
-        let verdict = self.look();
-        assert!(verdict.wants_refresh, "{verdict:?}");
-        self.now += Duration::from_millis(10);
-        self.tracker.asked("app", verdict.ticket.unwrap(), self.now);
-    }
-
-    /// Argo CD has compared with MINE, applied it, and all is well.
-    fn all_well_at_mine(&mut self) {
-        self.app.revision = Some(MINE.to_owned());
-        self.app.operation = Some(operation(Phase::Succeeded, MINE, 2));
-        self.image = "b".into();
-    }
-}
 
 #[test]
 fn the_plain_way() {
@@ -197,7 +75,10 @@ fn answer_4_all_words_right_and_the_other_image() {
     // Then Argo CD sees it, and applies NEXT.
     world.app.sync = Sync::OutOfSync;
     assert!(!world.look().live);
-    world.app.operation = Some(operation(Phase::Running, NEXT, 3));
+    world.app.operation = Some(Operation {
+        resources: Vec::new(),
+        ..operation(Phase::Running, NEXT, 3)
+    });
     assert!(!world.look().live);
     world.app.sync = Sync::Synced;
     assert!(!world.look().live);
@@ -276,8 +157,9 @@ fn answer_8_a_second_operation_of_the_same_commit_changes_nothing() {
 fn an_operation_under_way_or_asked_for_is_waited_for() {
     let mut world = World::live_at_old();
     world.all_well_at_mine();
+    world.app.resources.push(object("Service", "app"));
     world.app.operation = Some(operation(Phase::Running, MINE, 2));
-    assert!(!world.look().live);
+    assert!(!world.look().live, "the Service is not applied");
     world.app.operation = Some(operation(Phase::Succeeded, MINE, 2));
     world.app.pending = true;
     assert!(!world.look().live);
@@ -292,6 +174,44 @@ fn a_refresh_is_no_evidence_while_an_operation_of_another_commit_goes_on() {
         let verdict = world.look();
         assert!(!verdict.live && !verdict.wants_refresh, "{verdict:?}");
     }
+}
+
+#[test]
+fn an_operation_that_has_applied_everything_is_not_waited_for() {
+    let mut world = World::live_at_old();
+    world.all_well_at_mine();
+    // The smoke test of before, which the operation will delete.
+    let hook = Resource {
+        status: String::new(),
+        ..object("Job", "smoke")
+    };
+    world.app.resources.push(hook);
+    let running = operation(Phase::Running, MINE, 2);
+    for missing in [
+        Operation {
+            resources: Vec::new(),
+            ..running.clone()
+        },
+        Operation {
+            revision: Some(NEXT.to_owned()),
+            ..running.clone()
+        },
+    ] {
+        world.app.operation = Some(missing);
+        assert!(!world.look().live, "{:?}", world.app.operation);
+    }
+    world.app.operation = Some(running);
+    world.unsettled = Some("1 of 2 updated");
+    let verdict = world.look();
+    assert!(verdict.applied && !verdict.live, "{verdict:?}");
+    world.unsettled = None;
+    assert!(world.look().live);
+    // A Deployment that Argo CD does not name as its own.
+    let mut world = World::live_at_old();
+    world.all_well_at_mine();
+    world.app.resources.clear();
+    world.app.operation = Some(operation(Phase::Running, MINE, 2));
+    assert!(!world.look().live);
 }
 
 #[test]

@@ -24,20 +24,24 @@ pub fn push_to_live(world: &World) -> Result<Option<String>> {
         back.push(timed(&promotion)?);
         forth.push(timed(&world.person.head()?)?);
     }
+    let mut slow = Vec::new();
     for (what, mut times) in [
         ("revert to the old model", back),
         ("push of the new model", forth),
     ] {
         times.sort();
-        let seconds: Vec<String> = times.iter().map(|t| format!("{:.1}", t.as_secs_f64())).collect();
+        let seconds: Vec<String> = times.iter().map(|t| format!("{:.2}", t.as_secs_f64())).collect();
         world.note(format!("{what}, s: {}", seconds.join(", ")));
-        ensure!(
-            times[times.len() / 2] <= LIVE_MAX,
-            "{what}: median of {} s, expected {} s at most",
-            seconds.join(", "),
-            LIVE_MAX.as_secs()
-        );
+        if times[times.len() / 2] > LIVE_MAX {
+            slow.push(format!("{what}: median of {} s", seconds.join(", ")));
+        }
     }
+    ensure!(
+        slow.is_empty(),
+        "{}, expected {} s at most",
+        slow.join("; "),
+        LIVE_MAX.as_secs()
+    );
     Ok(None)
 }
 
