@@ -5,7 +5,7 @@
 //! could be held out of one and learnt from in the other. Two rows with the same values are told apart by how often they are
 //! there. A batch is written aside and renamed, and only when the folder can be read with it.
 
-use crate::cli::{DataFlags, LabelledFlags};
+use crate::cli::{DataFlags, KeyFlag, LabelledFlags};
 use crate::data::{self, Missing, Refusal};
 use crate::failure::{Failure, Result};
 use crate::folder;
@@ -13,7 +13,7 @@ use anyhow::Context;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use csv::ByteRecord;
 use reqwest::{StatusCode, Url, header::HeaderMap};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -39,7 +39,7 @@ struct Window {
 ///
 /// # Errors
 /// Exit code BAD_DATA where the API refuses, or gives something that is no batch of this folder.
-pub fn add(flags: &LabelledFlags, data: &DataFlags) -> Result<Option<Value>> {
+pub fn add(flags: &LabelledFlags, key: &KeyFlag, data: &DataFlags) -> Result<Option<Value>> {
     let Some(api) = flags.from_api.as_deref().filter(|api| !api.is_empty()) else {
         return Ok(None);
     };
@@ -52,7 +52,7 @@ pub fn add(flags: &LabelledFlags, data: &DataFlags) -> Result<Option<Value>> {
     let url = Url::parse(&format!("{}{PATH}", api.trim_end_matches('/')))
         .map_err(|e| Failure::new(2, format!("--from-api (FROM_API): {e}")))?;
     let shown = data::shown(url.as_str());
-    let window = fetch(url, &shown, flags, data)?;
+    let window = fetch(url, &shown, key, data)?;
     if data.missing == Missing::Refuse && !window.never_kept.is_empty() {
         let columns = window.never_kept.join(", ");
         return Err(Refusal::Fetch {
@@ -86,16 +86,12 @@ pub fn add(flags: &LabelledFlags, data: &DataFlags) -> Result<Option<Value>> {
 }
 
 /// The window's bytes, which are what their digest says.
-fn fetch(url: Url, shown: &str, flags: &LabelledFlags, data: &DataFlags) -> Result<Window> {
+fn fetch(url: Url, shown: &str, key: &KeyFlag, data: &DataFlags) -> Result<Window> {
     let failed = |reason: String| Refusal::Fetch {
         address: shown.to_owned(),
         reason,
     };
-    let key = flags
-        .api_key_file
-        .as_deref()
-        .filter(|path| !path.as_os_str().is_empty());
-    let key = key.map(secret).transpose()?;
+    let key = crate::api::key(key)?;
     let most = data.limits.data_bytes_max;
     let plain = |e: reqwest::Error| failed(crate::failure::chain(&e.without_url()));
     let asking = async {
@@ -157,24 +153,6 @@ fn fetch(url: Url, shown: &str, flags: &LabelledFlags, data: &DataFlags) -> Resu
 fn headers_text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     let value = headers.get(name).and_then(|value| value.to_str().ok());
     value.unwrap_or_default()
-}
-
-fn secret(path: &Path) -> Result<SecretString> {
-    let text = std::fs::read_to_string(path).map_err(|e| {
-        Failure::new(
-            2,
-            format!("--api-key-file (API_KEY_FILE) {}: {e}", path.display()),
-        )
-    })?;
-    let key = text.trim();
-    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
-        let expected = "expected one line of printable ASCII characters";
-        return Err(Failure::new(
-            2,
-            format!("--api-key-file (API_KEY_FILE) {}: {expected}", path.display()),
-        ));
-    }
-    Ok(SecretString::from(key))
 }
 
 /// The rows that no earlier batch of ours has, as this folder's files are written; how many, and how many were known.

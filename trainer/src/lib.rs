@@ -5,6 +5,7 @@
 //! where it does not come up. `run` does all of them and takes up again what was cut off. Only
 //! `promote` and a withdrawal write Git.
 
+mod api;
 mod champion;
 mod cli;
 mod compare;

@@ -1,6 +1,6 @@
 //! `load`: the place's bytes into the run's folder, every value checked.
 
-use crate::cli::{DataFlags, LabelledFlags};
+use crate::cli::{DataFlags, KeyFlag, LabelledFlags};
 use crate::data::{self, Collected, Table};
 use crate::failure::{Failure, Result};
 use crate::folder::Folder;
@@ -12,10 +12,15 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// A refusal of the data (exit code BAD_DATA).
-pub fn load(flags: &DataFlags, labelled: &LabelledFlags, folder: &Folder) -> Result<(Outcome, Table)> {
+pub fn load(
+    flags: &DataFlags,
+    labelled: &LabelledFlags,
+    key: &KeyFlag,
+    folder: &Folder,
+) -> Result<(Outcome, Table)> {
     let place = flags.data.as_deref().filter(|place| !place.is_empty());
     let place = place.ok_or_else(|| Failure::new(2, "--data PLACE (or the variable DATA) is needed"))?;
-    let labelled = labelled::add(labelled, flags)?;
+    let labelled = labelled::add(labelled, key, flags)?;
     let origins = data::find(place)?;
     if let Err(e) = std::fs::remove_dir_all(folder.data())
         && e.kind() != std::io::ErrorKind::NotFound

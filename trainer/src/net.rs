@@ -1,5 +1,6 @@
 //! HTTP for what is neither MLflow nor the engine: data files, the inference API.
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
@@ -21,13 +22,18 @@ pub fn client(https: bool, read_timeout: Duration) -> reqwest::Result<reqwest::C
     builder.build()
 }
 
-/// GETs a JSON answer; for steps that are not async. The error is for people.
+/// GETs a JSON answer, with `key` as a bearer token; for steps that are not async. The error is for people.
 ///
 /// # Errors
 /// Transport, status or a body that is something else.
-pub fn get_json<T: DeserializeOwned>(url: &str, deadline: Duration) -> Result<T, String> {
+pub fn get_json<T: DeserializeOwned>(
+    url: &str,
+    key: Option<&SecretString>,
+    deadline: Duration,
+) -> Result<T, String> {
     send(
         url,
+        key,
         deadline,
         |client| client.get(url),
         async |response| response.json().await,
@@ -40,11 +46,13 @@ pub fn get_json<T: DeserializeOwned>(url: &str, deadline: Duration) -> Result<T,
 /// As [`get_json`].
 pub fn post_json<T: DeserializeOwned>(
     url: &str,
+    key: Option<&SecretString>,
     body: &impl Serialize,
     deadline: Duration,
 ) -> Result<T, String> {
     send(
         url,
+        key,
         deadline,
         |client| client.post(url).json(body),
         async |response| response.json().await,
@@ -55,12 +63,13 @@ pub fn post_json<T: DeserializeOwned>(
 ///
 /// # Errors
 /// Transport, or a status that is no success.
-pub fn get_status(url: &str, deadline: Duration) -> Result<(), String> {
-    send(url, deadline, |client| client.get(url), async |_| Ok(()))
+pub fn get_status(url: &str, key: Option<&SecretString>, deadline: Duration) -> Result<(), String> {
+    send(url, key, deadline, |client| client.get(url), async |_| Ok(()))
 }
 
 fn send<T>(
     url: &str,
+    key: Option<&SecretString>,
     deadline: Duration,
     make: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
     read: impl AsyncFnOnce(reqwest::Response) -> reqwest::Result<T>,
@@ -72,8 +81,16 @@ fn send<T>(
     let plain = |e: reqwest::Error| format!("{url}: {}", crate::failure::chain(&e.without_url()));
     let ask = async {
         let client = client(url.starts_with("https:"), deadline).map_err(plain)?;
-        let response = make(&client).send().await.map_err(plain)?;
+        let mut request = make(&client);
+        if let Some(key) = key {
+            request = request.bearer_auth(key.expose_secret());
+        }
+        let response = request.send().await.map_err(plain)?;
         let status = response.status();
+        if status == reqwest::StatusCode::UNAUTHORIZED {
+            let text = "expected --api-key-file (API_KEY_FILE) with one of its keys";
+            return Err(format!("{url}: the answer is {status}: {text}"));
+        }
         if !status.is_success() {
             return Err(format!("{url}: the answer is {status}"));
         }

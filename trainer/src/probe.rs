@@ -1,6 +1,6 @@
 //! Asks the inference API whether it serves a release: what it says of itself, and a prediction.
 
-use crate::net;
+use crate::api::Api;
 use contract::manifest::Task;
 use contract::predict::{OneRow, Prediction};
 use contract::{ModelInfo, predict};
@@ -33,9 +33,8 @@ impl Answer {
 }
 
 /// Asks `/model/info`. A process that was not told its image's digest is known by the model's.
-pub fn info(api: &str, release: &Release, patience: Duration) -> Answer {
-    let url = format!("{}/model/info", api.trim_end_matches('/'));
-    match net::get_json::<ModelInfo>(&url, patience) {
+pub fn info(api: &Api, release: &Release, patience: Duration) -> Answer {
+    match api.get_json::<ModelInfo>("/model/info", patience) {
         Err(text) => Answer::None(text),
         Ok(info) => {
             let image = info.digests.image.as_ref();
@@ -50,9 +49,8 @@ pub fn info(api: &str, release: &Release, patience: Duration) -> Answer {
 }
 
 /// Asks `/readyz`, `/model/info` and `/predict`: `Ours` where all three are as the release says.
-pub fn all(api: &str, release: &Release, patience: Duration) -> Answer {
-    let api = api.trim_end_matches('/');
-    if let Err(text) = net::get_status(&format!("{api}/readyz"), patience) {
+pub fn all(api: &Api, release: &Release, patience: Duration) -> Answer {
+    if let Err(text) = api.get_status("/readyz", patience) {
         return Answer::None(text);
     }
     match info(api, release, patience) {
@@ -64,15 +62,14 @@ pub fn all(api: &str, release: &Release, patience: Duration) -> Answer {
     }
 }
 
-fn predicts(api: &str, info: &ModelInfo, release: &Release, patience: Duration) -> Result<(), String> {
+fn predicts(api: &Api, info: &ModelInfo, release: &Release, patience: Duration) -> Result<(), String> {
     // In the middle of what was seen in training: a row that does not look like drift.
     let middle = |feature: &contract::manifest::Feature| feature.min + (feature.max - feature.min) / 2.0;
     let row = predict::PredictRequest::One(OneRow {
         features: info.features.iter().map(middle).collect(),
     });
-    let url = format!("{api}/predict");
-    let answer: Prediction = net::post_json(&url, &row, patience)?;
-    judge(&answer, info, release).map_err(|text| format!("{url}: {text}"))
+    let answer: Prediction = api.post_json("/predict", &row, patience)?;
+    judge(&answer, info, release).map_err(|text| format!("{}/predict: {text}", api.base()))
 }
 
 fn judge(answer: &Prediction, info: &ModelInfo, release: &Release) -> Result<(), String> {

@@ -47,7 +47,7 @@ pub fn step(command: &Command) -> Result<Said> {
     let outcome = match command {
         Command::Load(flags) => {
             let folder = Folder::new(&flags.folder.run_dir);
-            let outcome = load::load(&flags.data, &flags.labelled, &folder)?.0;
+            let outcome = load::load(&flags.data, &flags.labelled, &flags.key, &folder)?.0;
             keep(&folder, outcome)
         }
         Command::Train(flags) => alone(flags),

@@ -1,6 +1,7 @@
 //! `smoke`: the last word about a release, said after Argo CD has synced it: the API is asked, and
 //! the alias `champion` names its version. Whoever released it, a robot or a person.
 
+use crate::api::Api;
 use crate::cli::SmokeFlags;
 use crate::failure::{Failure, Result};
 use crate::mlflow::Tracking;
@@ -61,9 +62,10 @@ pub fn smoke(flags: &SmokeFlags) -> Result<Outcome> {
 /// Waits until the API answers as the release says; a text where that is not to be expected any more.
 fn wait(repo: &Repo, release: &Release, flags: &SmokeFlags) -> Result<Option<String>> {
     let end = Instant::now() + Duration::from_secs(flags.smoke_deadline);
+    let api = Api::at(&flags.api_url, &flags.key)?;
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        let answer = probe::all(&flags.api_url, release, left.clamp(POLL, Duration::from_secs(5)));
+        let answer = probe::all(&api, release, left.clamp(POLL, Duration::from_secs(5)));
         if let Answer::Ours(_) = answer {
             return Ok(None);
         }

@@ -67,6 +67,9 @@ pub struct Serve {
     /// Namespace of Argo CD and its Applications
     #[arg(long, value_name = "NS", default_value = "argocd")]
     pub argocd_namespace: String,
+    /// File with one of the inference API's keys, where it asks for one: to follow its drift events
+    #[arg(long, env = "API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
 }
 
 /// The label on every Application of ours.

@@ -8,6 +8,7 @@ use contract::names::{DRIFT_MONITOR, INFERENCE_API};
 use engine::{Health, RunPhase, Status};
 use std::{
     future::Future,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -32,9 +33,11 @@ pub trait Checks {
 }
 
 /// Follows the events until the engine ends. One connection, one check under way, one check a minute.
-pub async fn follow(checks: impl Checks) {
+/// `key_file`: holds one of the API's keys, where it asks for one; read again for each connection.
+pub async fn follow(checks: impl Checks, key_file: Option<PathBuf>) {
     let mut follower = Follower {
         checks,
+        key_file,
         watch: Watch::default(),
         start: Instant::now(),
     };
@@ -61,6 +64,7 @@ pub async fn follow(checks: impl Checks) {
 
 struct Follower<C> {
     checks: C,
+    key_file: Option<PathBuf>,
     watch: Watch,
     start: Instant,
 }
@@ -75,7 +79,11 @@ impl<C: Checks> Follower<C> {
         let text = |error: std::io::Error| error.to_string();
         let stream = timeout(CONNECT, TcpStream::connect(host)).await;
         let mut stream = stream.map_err(|_| "no connection")?.map_err(text)?;
-        let request = watch::request(host);
+        let key = self.key_file.as_ref().map(std::fs::read_to_string);
+        let key = key
+            .transpose()
+            .map_err(|error| format!("the file with the API key: {error}"))?;
+        let request = watch::request(host, key.as_deref())?;
         stream.write_all(request.as_bytes()).await.map_err(text)?;
         self.watch.connected();
         let (mut head, mut part) = (Some(Vec::new()), [0; 4096]);

@@ -82,6 +82,11 @@ impl Checks for Engine {
 
 /// Answers each connection with a head and the events of that turn, the last turn again and again.
 async fn api(turns: Vec<String>) -> String {
+    guarded(turns, None).await
+}
+
+/// As [`api`], and whoever does not show `key` gets a 401.
+async fn guarded(turns: Vec<String>, key: Option<&'static str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -91,6 +96,12 @@ async fn api(turns: Vec<String>) -> String {
             let read = stream.read(&mut request).await.unwrap();
             let request = String::from_utf8_lossy(&request[..read]).into_owned();
             assert!(request.starts_with("GET /drift/events HTTP/1.0\r\n"), "{request}");
+            let shown = |key| request.contains(&format!("\r\nAuthorization: Bearer {key}\r\n"));
+            if !key.is_none_or(shown) {
+                let refused = b"HTTP/1.0 401 Unauthorized\r\ncontent-type: application/json\r\n\r\n{}";
+                stream.write_all(refused).await.unwrap();
+                continue;
+            }
             let events = turns.get(turn).or(turns.last()).unwrap();
             let head = "HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
             stream
@@ -130,7 +141,7 @@ async fn an_opening_starts_one_check_also_after_a_connection_that_broke() {
     // Nothing, then a cut-off event, then the opening twice.
     let half = opened(1)[..40].to_owned();
     let address = api(vec![": hello\n\n".to_owned(), half, opened(1) + &opened(1)]).await;
-    tokio::spawn(follow(engine.clone()));
+    tokio::spawn(follow(engine.clone(), None));
     sleep(Duration::from_millis(100)).await;
     *engine.address.lock().unwrap() = Some(address);
     until(&engine, 1).await;
@@ -140,11 +151,26 @@ async fn an_opening_starts_one_check_also_after_a_connection_that_broke() {
 }
 
 #[tokio::test]
+async fn a_key_is_shown_as_soon_as_its_file_has_it() {
+    let engine = Engine::default();
+    let file = std::env::temp_dir().join(format!("drift-events-key-{}", std::process::id()));
+    std::fs::write(&file, "an-old-key\n").unwrap();
+    *engine.address.lock().unwrap() = Some(guarded(vec![opened(1)], Some("a-new-key")).await);
+    tokio::spawn(follow(engine.clone(), Some(file.clone())));
+    // One answer at least is a 401.
+    sleep(Duration::from_millis(300)).await;
+    assert!(engine.started.lock().unwrap().is_empty());
+    std::fs::write(&file, "a-new-key\n").unwrap();
+    until(&engine, 1).await;
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[tokio::test]
 async fn a_check_under_way_is_waited_for_and_a_suspended_monitor_left_alone() {
     let engine = Engine::default();
     engine.under_way.store(true, Ordering::SeqCst);
     *engine.address.lock().unwrap() = Some(api(vec![opened(1)]).await);
-    tokio::spawn(follow(engine.clone()));
+    tokio::spawn(follow(engine.clone(), None));
     sleep(Duration::from_millis(500)).await;
     assert!(engine.started.lock().unwrap().is_empty());
     engine.under_way.store(false, Ordering::SeqCst);
@@ -153,7 +179,7 @@ async fn a_check_under_way_is_waited_for_and_a_suspended_monitor_left_alone() {
     let stopped = Engine::default();
     stopped.suspended.store(true, Ordering::SeqCst);
     *stopped.address.lock().unwrap() = Some(api(vec![opened(1)]).await);
-    tokio::spawn(follow(stopped.clone()));
+    tokio::spawn(follow(stopped.clone(), None));
     sleep(Duration::from_millis(500)).await;
     assert!(stopped.started.lock().unwrap().is_empty());
 }

@@ -129,8 +129,23 @@ impl Watch {
 }
 
 /// What is sent to open the stream. HTTP/1.0, so that the answer is the stream itself and not in pieces.
-pub fn request(host: &str) -> String {
-    format!("GET {PATH} HTTP/1.0\r\nHost: {host}\r\nAccept: text/event-stream\r\n\r\n")
+/// `key`: one line of what the API asks its clients for.
+///
+/// # Errors
+/// A key that no header can carry; the words do not quote it.
+pub fn request(host: &str, key: Option<&str>) -> Result<String, String> {
+    let key = match key.map(str::trim) {
+        None => String::new(),
+        Some(key) if !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic()) => {
+            format!("Authorization: Bearer {key}\r\n")
+        }
+        Some(_) => {
+            return Err("the file with the API key does not hold one line of printable ASCII".to_owned());
+        }
+    };
+    Ok(format!(
+        "GET {PATH} HTTP/1.0\r\nHost: {host}\r\nAccept: text/event-stream\r\n{key}\r\n"
+    ))
 }
 
 /// Reads the head of the answer: what lies behind it, or why it is no stream. `None`: not all of it is here.
@@ -216,6 +231,23 @@ mod tests {
         watch.connected();
         watch.take(OPEN.replace('\n', "\r\n").as_bytes());
         assert!(watch.due_at().is_some());
+    }
+
+    #[test]
+    fn requests_with_and_without_a_key() {
+        assert_eq!(
+            request("h:1", None).unwrap(),
+            "GET /drift/events HTTP/1.0\r\nHost: h:1\r\nAccept: text/event-stream\r\n\r\n"
+        );
+        let with = request("h:1", Some("a-key\n")).unwrap();
+        assert!(
+            with.ends_with("\r\nAuthorization: Bearer a-key\r\n\r\n"),
+            "{with}"
+        );
+        for bad in ["", "two\r\nX: lines", "clé"] {
+            let said = request("h:1", Some(bad)).unwrap_err();
+            assert!(!said.contains("X: lines"), "{said}");
+        }
     }
 
     #[test]

@@ -19,12 +19,15 @@ struct Flags {
     /// Only end what an engine that was killed left running
     #[arg(long, conflicts_with = "config")]
     end: bool,
+    /// File with one of the inference API's keys, where it asks for one: to follow its drift events
+    #[arg(long, env = "API_KEY_FILE", value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
     let done = match &flags.config {
-        Some(config) => supervisor::run(&flags.state, config),
+        Some(config) => supervisor::run(&flags.state, config, flags.api_key_file),
         None => supervisor::end(&flags.state),
     };
     match done {

@@ -30,12 +30,13 @@ const EVENTS_MAX: usize = 256;
 /// Clients at a time: xtask, trainers, tests.
 const CONNECTIONS_MAX: usize = 128;
 
-/// Runs the engine on the state folder `home` until it is told to end.
+/// Runs the engine on the state folder `home` until it is told to end. `api_key_file`: holds what the API
+/// is shown, where it asks for a key, when its drift events are followed.
 ///
 /// # Errors
 /// `HomeError::Taken` when another engine runs there, a refused configuration, or whatever keeps
 /// it from starting. Once it runs, nothing ends it but SIGTERM, SIGINT or `POST /v1/shutdown`.
-pub fn run(home: &Path, config: &Path) -> anyhow::Result<()> {
+pub fn run(home: &Path, config: &Path, api_key_file: Option<PathBuf>) -> anyhow::Result<()> {
     let config = Config::read(config)?;
     let home = Home::take(home)?;
     log_to(&home.path.join("engine/engine.log"))?;
@@ -44,7 +45,7 @@ pub fn run(home: &Path, config: &Path) -> anyhow::Result<()> {
         .enable_all()
         .max_blocking_threads(8)
         .build()?;
-    runtime.block_on(serve(&home, config))
+    runtime.block_on(serve(&home, config, api_key_file))
 }
 
 /// Ends everything that an engine which was killed left running on the state folder `home`.
@@ -67,7 +68,7 @@ pub fn end(home: &Path) -> anyhow::Result<()> {
     })
 }
 
-async fn serve(home: &Home, config: Config) -> anyhow::Result<()> {
+async fn serve(home: &Home, config: Config, api_key_file: Option<PathBuf>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -86,7 +87,10 @@ async fn serve(home: &Home, config: Config) -> anyhow::Result<()> {
         environment: config.environment.clone(),
     };
     let supervisor = Supervisor::new(home, config, saved, sender.clone());
-    tokio::spawn(drift_events::follow(drift_watch::Asker(sender.clone())));
+    tokio::spawn(drift_events::follow(
+        drift_watch::Asker(sender.clone()),
+        api_key_file,
+    ));
     let door = Door::new(listener, CONNECTIONS_MAX);
     tokio::spawn(async move { axum::serve(door, server::router(sender, &token)).await });
     home.announce(&endpoint)?;

@@ -12,6 +12,14 @@ pub struct FolderFlag {
     pub run_dir: PathBuf,
 }
 
+/// What the inference API is shown, where it asks.
+#[derive(Clone, Debug, Default, Args)]
+pub struct KeyFlag {
+    /// File with one of the inference API's keys (or the token of its CAPTURE_TOKEN_FILE, for --from-api).
+    #[arg(long, env = "API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+}
+
 /// The repository that is watched.
 #[derive(Clone, Debug, Args)]
 pub struct GitFlags {
@@ -79,6 +87,8 @@ pub struct LiveFlags {
     /// Address of the inference API [default: what the engine says].
     #[arg(long, env = "API_URL", value_name = "URL")]
     pub api_url: Option<String>,
+    #[command(flatten)]
+    pub key: KeyFlag,
     /// File that says how to reach the engine; set by the engine.
     #[arg(long, env = "DRIFTLESS_ENGINE_FILE", value_name = "FILE")]
     pub engine_file: Option<PathBuf>,
@@ -115,6 +125,8 @@ pub struct LoadFlags {
     pub data: DataFlags,
     #[command(flatten)]
     pub labelled: LabelledFlags,
+    #[command(flatten)]
+    pub key: KeyFlag,
     #[command(flatten)]
     pub folder: FolderFlag,
 }
@@ -267,6 +279,8 @@ pub struct SmokeFlags {
         value_name = "URL"
     )]
     pub api_url: String,
+    #[command(flatten)]
+    pub key: KeyFlag,
     /// Image that the sync before brought, where one did: another one at the head is not its matter.
     #[arg(long, env = "RELEASE_IMAGE", value_name = "REF")]
     pub release_image: Option<String>,

@@ -5,7 +5,6 @@ use clap::{Args, ValueEnum};
 use contract::manifest::Task;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// The data.
 #[derive(Clone, Debug, Args)]
@@ -51,9 +50,6 @@ pub struct LabelledFlags {
     /// Inference API whose labelled rows become one more batch of the folder of --data first.
     #[arg(long, env = "FROM_API", value_name = "URL")]
     pub from_api: Option<String>,
-    /// File with the token or API key that they are given out for.
-    #[arg(long, env = "API_KEY_FILE", value_name = "FILE")]
-    pub api_key_file: Option<PathBuf>,
     /// Fewer new labelled rows wait for the next time.
     #[arg(long, env = "FROM_API_ROWS_MIN", default_value_t = 20, value_name = "ROWS")]
     pub from_api_rows_min: usize,

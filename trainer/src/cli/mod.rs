@@ -8,8 +8,8 @@ mod trigger;
 
 pub use self::drift::{DriftFlags, Format};
 pub use flags::{
-    ConfirmFlags, GitFlags, LiveFlags, LoadFlags, MlflowFlags, PackageFlags, PromoteFlags, RegisterFlags,
-    RunFlags, SmokeFlags, TrainFlags, ValidateFlags,
+    ConfirmFlags, GitFlags, KeyFlag, LiveFlags, LoadFlags, MlflowFlags, PackageFlags, PromoteFlags,
+    RegisterFlags, RunFlags, SmokeFlags, TrainFlags, ValidateFlags,
 };
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LabelledFlags, LearnFlags};

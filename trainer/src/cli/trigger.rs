@@ -1,5 +1,6 @@
 //! Flags of `trigger`, and what it tells the run that it starts.
 
+use super::flags::KeyFlag;
 use clap::Args;
 use drift::episodes::{Policy, duration};
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ pub struct TriggerFlags {
         value_name = "URL"
     )]
     pub api_url: String,
+    #[command(flatten)]
+    pub key: KeyFlag,
     /// Kubeflow Pipelines; only shown: the run is started through the engine.
     #[arg(long, env = "KFP_HOST", value_name = "URL")]
     pub kfp_host: Option<String>,

@@ -3,6 +3,7 @@
 
 use super::status::{Judged, judge};
 use super::{Lost, watch};
+use crate::api::Api;
 use crate::failure::Failure;
 use crate::probe;
 use contract::names::exit;
@@ -21,7 +22,7 @@ pub fn wait(
     release: &Release,
     commit: &str,
     repo: &Repo,
-    api: Option<&str>,
+    api: Option<&Api>,
     end: Instant,
 ) -> Result<(), Lost> {
     // A Git server that is down must not keep us from seeing what is live.
@@ -83,7 +84,7 @@ pub fn wait(
     }
 }
 
-fn served(api: Option<&str>, release: &Release) -> Result<(), String> {
+fn served(api: Option<&Api>, release: &Release) -> Result<(), String> {
     let Some(api) = api else {
         return Ok(());
     };

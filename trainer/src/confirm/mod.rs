@@ -6,6 +6,7 @@ mod status;
 mod watch;
 mod withdraw;
 
+use crate::api::Api;
 use crate::champion;
 use crate::cli::LiveFlags;
 use crate::failure::{Failure, Result};
@@ -124,7 +125,8 @@ fn after_hook(tracking: &Tracking, name: &str, release: &Release, flags: &LiveFl
         );
         Failure::new(exit::MLFLOW, text)
     })?;
-    match crate::probe::all(api, release, Duration::from_secs(5)) {
+    let api = Api::at(api, &flags.key)?;
+    match crate::probe::all(&api, release, Duration::from_secs(5)) {
         crate::probe::Answer::Ours(_) => champion::point(tracking, name, release.model_version).map(drop),
         other => {
             let text = format!("{} was live a moment ago; now {}", release.tag, other.said());

@@ -1,6 +1,7 @@
 //! Waits for a release where it becomes live: the local engine, Argo CD, the API itself.
 
 use super::{Lost, POLL, argocd};
+use crate::api::Api;
 use crate::cli::LiveFlags;
 use crate::failure::Failure;
 use crate::probe::{self, Answer};
@@ -21,11 +22,12 @@ pub fn wait(
     end: Instant,
 ) -> Result<Vec<&'static str>, Lost> {
     let mut seen = Vec::new();
-    let mut api = flags.api().map(str::to_owned);
+    let at = |url: &str| Api::at(url, &flags.key).map_err(Lost::Other);
+    let mut api = flags.api().map(at).transpose()?;
     if let Some(application) = flags.application() {
         let cluster = cluster::in_cluster::InCluster::open("").map_err(|e| not_seen(release, e))?;
         let look = || cluster.patch_refresh(application).map_err(|e| e.to_string());
-        argocd::wait(&look, release, commit, repo, api.as_deref(), end)?;
+        argocd::wait(&look, release, commit, repo, api.as_ref(), end)?;
         seen.push("argocd");
         seen.extend(api.map(|_| "api"));
         return Ok(seen);
@@ -34,7 +36,11 @@ pub fn wait(
         let engine = super::engine(file)?;
         by_engine(&engine, release, commit, repo, end)?;
         seen.push("engine");
-        api = api.or_else(|| engine.address(INFERENCE_API).ok());
+        if api.is_none()
+            && let Ok(url) = engine.address(INFERENCE_API)
+        {
+            api = Some(at(&url)?);
+        }
     }
     if let Some(api) = api {
         by_api(&api, release, end)?;
@@ -118,13 +124,13 @@ pub fn not_replaced(release: &Release, current: Option<Release>) -> Result<(), L
     }
 }
 
-fn by_api(api: &str, release: &Release, end: Instant) -> Result<(), Lost> {
+fn by_api(api: &Api, release: &Release, end: Instant) -> Result<(), Lost> {
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let answer = probe::info(api, release, left.clamp(POLL, Duration::from_secs(5)));
         let last = match answer {
             Answer::Ours(_) => return Ok(()),
-            other @ Answer::Other(_) => Lost::NotLive(format!("{api}: {}", other.said())),
+            other @ Answer::Other(_) => Lost::NotLive(format!("{}: {}", api.base(), other.said())),
             // Behind no answer there may be a wrong address as well as a release that is down.
             Answer::None(text) => not_seen(release, text),
         };

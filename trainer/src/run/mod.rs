@@ -39,7 +39,7 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
     let start = Instant::now();
     let shelf = Shelf::open(&flags.work_dir)?;
     let incoming = shelf.incoming()?;
-    let (loaded, table) = load::load(&flags.data, &flags.labelled, &incoming)?;
+    let (loaded, table) = load::load(&flags.data, &flags.labelled, &flags.live.key, &incoming)?;
     let dataset = table.describe(0).digest;
 
     let repo = live::repository(&flags.git, &flags.work_dir)?;

@@ -1,7 +1,7 @@
 //! What the API says of drift. Read leniently: an API of before knows no episodes.
 
+use crate::api::Api;
 use crate::failure::{Failure, Result};
-use crate::net;
 use drift::episodes::{Episode, Observation};
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,18 +43,23 @@ struct SaidEpisode {
 ///
 /// # Errors
 /// It does not answer, or not with a drift status.
-pub fn look(api: &str) -> Result<Observation> {
-    let text = net::get_json::<Value>(&format!("{api}/drift/status"), ANSWER)
+pub fn look(api: &Api) -> Result<Observation> {
+    let text = api
+        .get_json::<Value>("/drift/status", ANSWER)
         .and_then(|status| serde_json::from_value::<Said>(status).map_err(|error| error.to_string()));
     let said = text.map_err(|e| Failure::new(1, format!("the API's drift status cannot be read: {e}")))?;
     observed(said, || {
-        let info: Value = net::get_json(&format!("{api}/model/info"), ANSWER)
+        let info: Value = api
+            .get_json("/model/info", ANSWER)
             .map_err(|e| Failure::new(1, format!("the API's model cannot be read: {e}")))?;
         let digest = info["digests"]["model"].as_str();
         digest.map(str::to_owned).ok_or_else(|| {
             Failure::new(
                 1,
-                format!("{api}/model/info: expected the model's digest in digests.model"),
+                format!(
+                    "{}/model/info: expected the model's digest in digests.model",
+                    api.base()
+                ),
             )
         })
     })

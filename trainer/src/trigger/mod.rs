@@ -7,6 +7,7 @@ mod place;
 
 pub use end::record;
 
+use crate::api::Api;
 use crate::cli::TriggerFlags;
 use crate::failure::{Failure, Result};
 use crate::outcome::{Outcome, Status};
@@ -28,7 +29,7 @@ pub fn trigger(flags: &TriggerFlags) -> Result<Outcome> {
         Wish::Force
     } else {
         eprintln!("Checking drift status...");
-        Wish::Check(look::look(flags.api_url.trim_end_matches('/'))?)
+        Wish::Check(look::look(&Api::at(&flags.api_url, &flags.key)?)?)
     };
     let drifts = match &wish {
         Wish::Check(seen) => Some(seen.open().is_some()),

@@ -170,7 +170,14 @@ pub fn smoke(world: &World) {
     assert!(said.stderr.contains("not shares of 3 classes"), "{}", said.stderr);
     assert_eq!(registry.alias(ALIAS_CHAMPION), None);
     world.set_wrong(false);
-    let said = ask(&[]).expect(0).json();
+    world.set_key("smoke-key-of-sixteen");
+    let said = ask(&[]).expect(exit::NOT_LIVE);
+    assert!(said.stderr.contains("expected --api-key-file"), "{}", said.stderr);
+    let key = world.path("key");
+    std::fs::write(&key, "smoke-key-of-sixteen").unwrap();
+    let said = ask(&[("API_KEY_FILE", key.to_str().unwrap())]);
+    world.no_key();
+    let said = said.expect(0).json();
     assert_eq!(
         (&said["status"], &said["model_version"]),
         (&"done".into(), &1.into())

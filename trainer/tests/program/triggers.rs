@@ -19,6 +19,28 @@ fn trigger(world: &World, more: &[&str]) -> crate::support::program::Said {
 }
 
 #[test]
+fn an_api_that_asks_for_keys_is_shown_one() {
+    let world = World::new(&nowhere());
+    world.set_drift_status(drifting(1, 1_763_740_800_000));
+    world.set_key("ops-key-of-sixteen");
+    let said = trigger(&world, &[]).expect(1);
+    let expected = "401 Unauthorized: expected --api-key-file (API_KEY_FILE) with one of its keys";
+    assert!(said.stderr.contains(expected), "{}", said.stderr);
+    let file = std::path::PathBuf::from(world.variable("WORK_DIR")).with_file_name("key");
+    std::fs::write(&file, "ops-key-of-sixteen\n").unwrap();
+    let said = trigger(&world, &["--api-key-file", file.to_str().unwrap()]).expect(0);
+    assert_eq!(said.json()["verdict"], "start");
+    assert!(!said.stderr.contains("ops-key"), "{}", said.stderr);
+    std::fs::write(&file, "\n").unwrap();
+    let said = trigger(&world, &["--api-key-file", file.to_str().unwrap()]).expect(2);
+    assert!(
+        said.stderr.contains("expected one line of printable ASCII"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
 fn trigger_says_what_the_source_documents_say() {
     let world = World::new(&nowhere());
     let api = world.api();

@@ -21,7 +21,7 @@ const HOME: &str = "TRIGGERS_KILLED_ENGINE_HOME";
 fn the_engine() {
     if let Some(folder) = std::env::var_os(HOME) {
         let folder = PathBuf::from(folder);
-        supervisor::run(&folder.join("state"), &folder.join("engine.yaml")).unwrap();
+        supervisor::run(&folder.join("state"), &folder.join("engine.yaml"), None).unwrap();
     }
 }
 

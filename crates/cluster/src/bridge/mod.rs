@@ -58,6 +58,8 @@ pub struct Options {
     pub selector: String,
     /// Namespace of the Applications.
     pub argocd: String,
+    /// Holds one of the inference API's keys.
+    pub api_key_file: Option<PathBuf>,
 }
 
 /// Runs the bridge until it is told to end: by `POST /v1/shutdown`, SIGTERM or SIGINT. `ready` is
@@ -126,7 +128,10 @@ pub async fn serve(options: Options, ready: impl FnOnce(serde_json::Value)) -> R
     };
     let router = server::router(core.clone(), DataPlace::new(&client), &token, end.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    tokio::spawn(drift_events::follow(events::Asker(core.clone())));
+    tokio::spawn(drift_events::follow(
+        events::Asker(core.clone()),
+        options.api_key_file,
+    ));
     tokio::spawn(async move { core.run().await });
     home.announce(&endpoint)?;
     ready(json!({

@@ -65,6 +65,7 @@ async fn serve(context: String, flags: Serve) -> Result<Value> {
         git_url: flags.git_url,
         selector: flags.selector,
         argocd: flags.argocd_namespace,
+        api_key_file: flags.api_key_file,
     };
     bridge::serve(options, |ready| {
         eprintln!("{ready}");

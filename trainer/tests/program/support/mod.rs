@@ -4,6 +4,7 @@
 pub mod git_server;
 #[path = "../../../../crates/mlflow-client/tests/support/server.rs"]
 pub mod mlflow;
+mod played;
 pub mod program;
 pub mod redact;
 pub mod registry;
