@@ -2,6 +2,7 @@
 //!
 //! Each line of the timeline is a promise that was checked; the first broken one ends the demo.
 
+mod episode;
 mod story;
 mod timeline;
 

@@ -1,6 +1,6 @@
 //! `status`: one screen. What runs, what is live, drift, the last promotions, what waits for what.
 
-mod retrains;
+pub mod retrains;
 mod screen;
 
 pub use retrains::{Retrains, read as read_retrains};

@@ -1,13 +1,12 @@
 //! The story itself, one function for each promise.
 
-use super::{Api, Batch, Life, Timeline, broken};
+use super::{Api, Batch, Life, Timeline, broken, episode};
 use crate::{
-    cmd::{rollback, status, train},
+    cmd::{rollback, status},
     ctx::{Ctx, engine_failure},
     failure::{Failure, Id, Outcome},
     git,
     step::Deadline,
-    wait::{self, Look},
 };
 use contract::{ModelInfo, names};
 use engine::Engine;
@@ -19,8 +18,8 @@ pub const PLAN: [&str; 7] = [
     "send   normal traffic: there must be no drift",
     "write  a labelled batch from the shifted world into the data folder",
     "send   shifted traffic until /drift/status reports drift",
-    "engine start a run of drift-monitor under 1,000 requests a second; one run of training is started for this drift",
-    "wait   until the promoted commit is live: no request may have failed, and the shifted traffic is no longer drift",
+    "engine start a run of drift-monitor twice under 1,000 requests a second; one run of training is started for this episode",
+    "wait   until the promoted commit is live: no request may have failed, the shifted traffic is no longer drift, the episode is over",
     "run    git revert of the promotion; wait until the old model serves again",
     "print  what was live when, by which commit",
 ];
@@ -61,7 +60,7 @@ pub fn play(ctx: &Ctx, timeline: &mut Timeline<'_>) -> Outcome<()> {
     timeline.line(format!(
         "labelled batch {file} added ({rows} rows from the shifted world)"
     ));
-    let earlier = newest_retrain(engine)?;
+    let earlier = episode::newest_retrain(engine)?;
     drift(&api, &moved, timeline)?;
 
     let target = Target::cycle(api.socket()?, "/predict", moved.clone());
@@ -71,10 +70,11 @@ pub fn play(ctx: &Ctx, timeline: &mut Timeline<'_>) -> Outcome<()> {
     timeline.line(format!(
         "load begins: {RATE_PER_S:.0} requests a second over {CONNECTIONS} connections"
     ));
-    retrain(ctx, engine, earlier.as_deref(), timeline)?;
+    let run = episode::retrain(ctx, engine, earlier.as_deref(), timeline)?;
     rolled_out(&api, engine, &old, &before, &load, timeline)?;
     none_failed(&load, "rollout under load", timeline)?;
     no_drift(&api, &moved, "the shifted traffic, to the new model,", timeline)?;
+    episode::closed(&api, engine, &run, timeline)?;
     reverted(&api, engine, &old, timeline)?;
     none_failed(&load, "revert under load", timeline)?;
     let report = load.stop();
@@ -260,6 +260,7 @@ fn drift(api: &Api<'_>, bodies: &[String], timeline: &mut Timeline<'_>) -> Outco
                 "drift after {count} shifted requests (lowest p {:.1e})",
                 lowest_p(&drift)
             ));
+            timeline.line(episode::opened(&drift)?);
             return Ok(());
         }
     }
@@ -274,74 +275,6 @@ fn lowest_p(drift: &serde_json::Value) -> f64 {
     features
         .filter_map(|(_, feature)| feature["p_value"].as_f64())
         .fold(f64::NAN, f64::min)
-}
-
-const RETRAIN: &str = "retrain because of the drift";
-/// The story may be told twice within the hour: its drift is one in earnest each time.
-const NO_BOUNDS: [(&str, &str); 3] = [
-    ("RETRAIN_COOLDOWN", "0s"),
-    ("RETRAIN_DAILY_CAP", "1000"),
-    ("RETRAIN_BREAKER_AFTER", "1000"),
-];
-
-fn newest_retrain(engine: &dyn Engine) -> Outcome<Option<String>> {
-    let runs = engine.status().map_err(engine_failure(RETRAIN))?.runs;
-    let newest = runs.into_iter().find(|run| run.template == names::TRAINING);
-    Ok(newest.map(|run| run.id))
-}
-
-/// The drift check starts the retrain, which ends with the promotion of the candidate. The engine may have
-/// been told of the drift and have checked by itself: it is one retrain all the same.
-fn retrain(ctx: &Ctx, engine: &dyn Engine, before: Option<&str>, timeline: &mut Timeline<'_>) -> Outcome<()> {
-    let attempted = RETRAIN;
-    let env = NO_BOUNDS.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let check = engine
-        .start_run(names::DRIFT_MONITOR, &[], &env)
-        .map_err(engine_failure("start the drift check"))?;
-    let deadline = Deadline::after(Duration::from_secs(60));
-    // The check is over before or after the run that it starts, as the trainer likes: both end well.
-    let mut id = None;
-    wait::until(
-        ctx,
-        "the drift check has started a training run",
-        deadline,
-        || {
-            let now = newest_retrain(engine)?;
-            if now.is_some() && now.as_deref() != before {
-                id = now;
-                return Ok(Look::Holds);
-            }
-            let check = engine.run(&check).map_err(engine_failure(attempted))?;
-            if check.phase == engine::RunPhase::Failed {
-                train::verdict(&check)?;
-            }
-            Ok(Look::NotYet(check.log_tail.last().cloned().unwrap_or_default()))
-        },
-    )?;
-    timeline.line("the drift check saw it: one retrain for this drift");
-    let id = id.unwrap_or_default();
-    let mut told = 0;
-    let start = Instant::now();
-    wait::until(ctx, "the retrain ends", deadline, || {
-        let run = engine.run(&id).map_err(engine_failure(attempted))?;
-        for line in run.log_tail.iter().skip(told) {
-            timeline.line(format!("  {}", line.trim()));
-        }
-        told = told.max(run.log_tail.len());
-        let over = matches!(run.phase, engine::RunPhase::Succeeded | engine::RunPhase::Failed);
-        Ok(if over {
-            Look::Holds
-        } else {
-            Look::NotYet(run.log_tail.last().cloned().unwrap_or_default())
-        })
-    })?;
-    let result = train::verdict(&engine.run(&id).map_err(engine_failure(attempted))?)?;
-    timeline.line(format!(
-        "retrain over after {:.1} s: {}",
-        start.elapsed().as_secs_f64(),
-        train::in_words(&result)
-    ));
-    Ok(())
 }
 
 fn none_failed(load: &Running, what: &str, timeline: &mut Timeline<'_>) -> Outcome<()> {
