@@ -87,7 +87,7 @@ fn ten_thousand_idle_connections_cost_bounded_memory() {
     let wanted = IDLE + 500;
     let limit = raise_open_files(wanted).unwrap_or(0);
     if limit < wanted {
-        println!("skipped: {limit} files may be open here, {wanted} are needed");
+        eprintln!("SKIPPED guard_clients: {limit} files may be open here, {wanted} are needed");
         return;
     }
     let directory = fixture::directory();

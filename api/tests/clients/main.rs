@@ -116,7 +116,7 @@ fn run(python: &Path, args: &[&str]) {
 #[test]
 fn every_client_gets_what_onnxruntime_gives() {
     let Some(python) = python() else {
-        return eprintln!("skipped: every_client_gets_what_onnxruntime_gives: no DRIFTLESS_CLIENTS_PYTHON");
+        return eprintln!("SKIPPED every_client_gets_what_onnxruntime_gives: no DRIFTLESS_CLIENTS_PYTHON");
     };
     for name in MODELS {
         let model = corpus(name);
@@ -172,7 +172,7 @@ fn check_document(python: &Path, model: &Path, name: &str, operations: u32) {
 #[test]
 fn the_published_document_is_what_is_served() {
     let Some(python) = python() else {
-        return eprintln!("skipped: the_published_document_is_what_is_served: no DRIFTLESS_CLIENTS_PYTHON");
+        return eprintln!("SKIPPED the_published_document_is_what_is_served: no DRIFTLESS_CLIENTS_PYTHON");
     };
     let iris = fixture::directory();
     check_document(&python, iris.path(), "iris", 25);

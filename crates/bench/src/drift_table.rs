@@ -199,7 +199,7 @@ pub fn page(lines: &[Line], part_of_a_day: Share, rate: f64, command: &str) -> S
         "\n## What the promise needs\n\n\
         - Rows that could have been training rows. In the daily cycle above a day has as many recorded rows as the window. A window\n  \
         that sees only a fifth of a day differs from training by night and by day, and says so: {} % of windows' worth. Where\n  \
-        a day has k times as many requests as the window, record every k-th (`Inbox::new(…, every: k)`).\n\
+        a day has k times as many requests as the window, record every k-th (`DRIFT_EVERY=k`).\n\
         - A reference that is a sample of what is to come. Luck of the reference stays with a model for its life: the promise is an average over\n  \
         references, not one for each.\n\
         - At most 10,000 rows on either side: above, p-values come from a limit law.",

@@ -101,7 +101,7 @@ impl InCluster {
             let wish = Wish {
                 args,
                 env,
-                waits: false,
+                waits_since: None,
                 name: None,
             };
             let job = create(&self.client, &cron, wish).await?;
@@ -132,7 +132,7 @@ impl InCluster {
             let wish = Wish {
                 args,
                 env,
-                waits: false,
+                waits_since: None,
                 name: Some(name),
             };
             match create(&self.client, &cron, wish).await {

@@ -25,8 +25,8 @@ pub struct Wish<'a> {
     pub args: &'a [String],
     /// Set over the container's.
     pub env: &'a [(String, String)],
-    /// Made suspended: another one has to end before.
-    pub waits: bool,
+    /// Made suspended: another one has to end before. Whoever has waited longest is next.
+    pub waits_since: Option<Timestamp>,
     /// Of the Job; random where it is not given.
     pub name: Option<&'a str>,
 }
@@ -108,9 +108,9 @@ pub fn job_of(template: &CronJob, wish: Wish, random: &[u8]) -> Result<Job> {
     let of_template = made_from.metadata.clone().unwrap_or_default();
     let mut annotations = of_template.annotations.unwrap_or_default();
     annotations.insert(INSTANTIATE.to_owned(), "manual".to_owned());
-    if wish.waits {
+    if let Some(since) = wish.waits_since {
         spec.suspend = Some(true);
-        annotations.insert(WAITS.to_owned(), "true".to_owned());
+        annotations.insert(WAITS.to_owned(), format!("{:020}", since.as_nanosecond()));
     }
     let suffix: String = random.iter().take(6).map(|byte| letter(*byte)).collect();
     let stem: String = name.chars().take(NAME_MAX - 1 - suffix.len()).collect();
@@ -177,8 +177,15 @@ pub fn unfinished<'a>(jobs: &'a [Job], template: &str) -> Vec<&'a Job> {
         .iter()
         .filter(|job| template_of(job) == Some(template) && !is_over(job))
         .collect();
-    found.sort_by_key(|job| (created(job), job.metadata.name.clone()));
+    found.sort_by_key(|job| (created(job), since(job).to_owned(), job.metadata.name.clone()));
     found
+}
+
+/// Since when a Job waits, in words that sort: the API server's times have steps of a second.
+fn since(job: &Job) -> &str {
+    let annotations = job.metadata.annotations.as_ref();
+    let since = annotations.and_then(|annotations| annotations.get(WAITS));
+    since.map_or("", String::as_str)
 }
 
 /// When it was made, by the API server's clock.

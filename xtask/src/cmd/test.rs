@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// A cold build of everything on two cores takes a quarter of that.
 const CARGO_DEADLINE: Duration = Duration::from_secs(3600);
 
+/// Names the cluster for tests that need one.
+const TEST_CONTEXT: &str = "DRIFTLESS_TEST_CONTEXT";
+
 /// What a check adds to the summary.
 #[derive(Debug, Default)]
 struct Checked {
@@ -99,7 +102,12 @@ pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
             cmd::e2e::command(ctx, &E2eFlags::default()).and_then(|()| Checked::note("all scenarios hold"))
         });
         match world::of_variables(ctx) {
-            Ok(cluster) => check("cluster", &|| on_cluster(&cluster)),
+            Ok(cluster) => {
+                check("cluster", &|| on_cluster(&cluster));
+                check("lab", &|| lab(ctx, &cluster));
+                // Left out above, where there was no world yet, and run since.
+                skipped.retain(|line| !line.contains(TEST_CONTEXT));
+            }
             Err(why) => skipped.push(format!("scenarios on a cluster: {why}")),
         }
     }
@@ -113,6 +121,41 @@ fn on_cluster(cluster: &Ctx) -> Outcome<Checked> {
         "all scenarios hold on {}",
         cluster.the_cluster()?.context
     ))
+}
+
+/// Tests that need the world which the scenarios leave in the cluster. They say themselves what they miss.
+fn lab(ctx: &Ctx, cluster: &Ctx) -> Outcome<Checked> {
+    let context = cluster.the_cluster()?.context.clone();
+    let mut all = Checked::default();
+    let mut passed = 0;
+    for (package, test, filter) in [("cluster", "lab", ""), ("xtask", "rendered", "cluster::")] {
+        let args = ["test", "--locked", "--package", package, "--test", test, filter];
+        let args = args.into_iter().filter(|arg| !arg.is_empty());
+        let cmd = cargo::cargo(ctx)
+            .args(args)
+            .args(["--", "--show-output", "--test-threads=1"])
+            .deadline(CARGO_DEADLINE)
+            .env(TEST_CONTEXT, &context);
+        ctx.report.loud(true);
+        let output = ctx.ran(Id::CheckFailed, "run the tests on the cluster", &cmd);
+        ctx.report.loud(false);
+        let output = output?;
+        let log = ctx.target.join(format!("xtask/cargo-test-{test}.log"));
+        ctx.write(Id::CheckFailed, &log, &output.stdout, 0o644)?;
+        let seen = read_cargo_output(&output.stdout);
+        if !output.ok() {
+            return Err(Failure::new(Id::CheckFailed, "run the tests on the cluster")
+                .because(seen.failed.join(", "))
+                .next(format!(
+                    "read {}, mend it, then cargo xtask test",
+                    ctx.short(&log)
+                )));
+        }
+        passed += seen.passed;
+        all.skipped.extend(seen.skipped);
+    }
+    all.note = format!("{passed} passed");
+    Ok(all)
 }
 
 fn one(ctx: &Ctx, name: &str, run: &dyn Fn() -> Outcome<Checked>, skipped: &mut Vec<String>) -> Outcome<()> {

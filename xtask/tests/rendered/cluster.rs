@@ -17,7 +17,7 @@ fn context(test: &str) -> Option<(std::path::PathBuf, String)> {
     match std::env::var("DRIFTLESS_TEST_CONTEXT") {
         Ok(context) if !context.is_empty() => Some((kubectl, context)),
         _ => {
-            eprintln!("skipped: {test}: DRIFTLESS_TEST_CONTEXT names no cluster");
+            eprintln!("SKIPPED {test}: DRIFTLESS_TEST_CONTEXT names no cluster");
             None
         }
     }
@@ -90,7 +90,7 @@ fn the_api_server_accepts_every_object() {
         assert!(!said.contains("unknown field"), "{name}: {said}");
     }
     if !absent.is_empty() {
-        eprintln!("skipped: {test}: not in this cluster: {absent:?}");
+        eprintln!("SKIPPED {test}: not in this cluster: {absent:?}");
     }
 }
 
@@ -105,7 +105,7 @@ fn accounts_may_do_what_the_roles_say() {
     let made = ["get", "roles", "--all-namespaces", "--output", "name"];
     let (_, roles) = run(&kubectl, &made, "");
     if !(roles.contains("/start-training\n") && roles.contains("/refresh-inference-api\n")) {
-        return eprintln!("skipped: {test}: the roles are not in this cluster");
+        return eprintln!("SKIPPED {test}: the roles are not in this cluster");
     }
     let accounts: BTreeSet<String> = all
         .iter()

@@ -9,6 +9,7 @@ use crate::{
     snapshot::{Reader, Snapshot},
 };
 use engine::{Run, RunPhase};
+use jiff::Timestamp;
 use k8s_openapi::api::{
     batch::v1::{CronJob, Job},
     core::v1::{ContainerStateTerminated, Pod},
@@ -232,7 +233,7 @@ pub async fn start(
     let wish = Wish {
         args,
         env,
-        waits,
+        waits_since: waits.then(Timestamp::now),
         name,
     };
     match create(&reader.client, &cron, wish).await {

@@ -32,7 +32,7 @@ fn job(name: &str, of: &str, created: &str, rest: Value) -> Job {
         match key.as_str() {
             "waits" => {
                 job["spec"]["suspend"] = true.into();
-                job["metadata"]["annotations"] = json!({WAITS: "true"});
+                job["metadata"]["annotations"] = json!({WAITS: value});
             }
             _ => job["status"] = json!({"conditions": [{"type": key, "status": value}]}),
         }
@@ -50,7 +50,7 @@ fn a_run_is_the_template_with_what_was_asked_for() {
     let wish = Wish {
         args: &args,
         env: &env,
-        waits: false,
+        waits_since: None,
         name: None,
     };
     let job = job_of(&template("Forbid"), wish, &[0, 1, 2, 3, 4, 255, 7]).unwrap();
@@ -88,7 +88,7 @@ fn a_name_that_is_given_is_the_jobs() {
     let wish = Wish {
         args: &[],
         env: &[],
-        waits: false,
+        waits_since: None,
         name: Some("training-7f3a2c1b-e1-t63340"),
     };
     let job = job_of(&template("Forbid"), wish, &[]).unwrap();
@@ -119,11 +119,12 @@ fn one_that_waits_is_suspended() {
     let wish = Wish {
         args: &[],
         env: &[],
-        waits: true,
+        waits_since: Some("2026-01-01T00:00:00.5Z".parse().unwrap()),
         name: None,
     };
     let job = job_of(&template("Forbid"), wish, &[9; 6]).unwrap();
     assert!(waits(&job) && !is_over(&job));
+    assert_eq!(since(&job), "01767225600500000000");
     let mut bare = template("Allow");
     bare.spec.job_template.spec = None;
     assert!(
@@ -141,7 +142,7 @@ fn long_names_fit_into_a_label() {
     let wish = Wish {
         args: &[],
         env: &[],
-        waits: false,
+        waits_since: None,
         name: None,
     };
     assert_eq!(
@@ -160,8 +161,8 @@ fn turns_are_taken_in_order() {
         json!({"Complete": "True"}),
     );
     let failed = job("c", "training", "2026-01-01T00:00:00Z", json!({"Failed": "True"}));
-    let second = job("d", "training", "2026-01-01T00:00:02Z", json!({"waits": true}));
-    let third = job("e", "training", "2026-01-01T00:00:03Z", json!({"waits": true}));
+    let second = job("d", "training", "2026-01-01T00:00:02Z", json!({"waits": "01"}));
+    let third = job("e", "training", "2026-01-01T00:00:03Z", json!({"waits": "01"}));
     let other = job("f", "other", "2026-01-01T00:00:00Z", json!({}));
     let all = [
         third.clone(),
@@ -178,6 +179,12 @@ fn turns_are_taken_in_order() {
     };
     assert_eq!(names(unfinished(&all, "training")), ["a", "d", "e"]);
     assert!(next_turn(&all, "training").is_none());
+    // Of the same second, and asked for earlier.
+    let before = job("z", "training", "2026-01-01T00:00:02Z", json!({"waits": "00"}));
+    assert_eq!(
+        names(unfinished(&[second.clone(), before], "training")),
+        ["z", "d"]
+    );
     let after = [third, second, over];
     assert_eq!(
         next_turn(&after, "training").unwrap().metadata.name.as_deref(),

@@ -16,7 +16,7 @@ macro_rules! lab {
     ($name:literal) => {
         match crate::fixture::Lab::open() {
             Ok(lab) => lab,
-            Err(why) => return eprintln!("skipped: {}: {why}", $name),
+            Err(why) => return eprintln!("SKIPPED {}: {why}", $name),
         }
     };
 }
