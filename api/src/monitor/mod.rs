@@ -102,7 +102,8 @@ impl Training {
         Ok(Training {
             model: manifest.model_digest.clone(),
             classes: manifest.classes.clone(),
-            baseline: Baseline::new(names, matrix, predictions.unwrap_or_default())?,
+            baseline: Baseline::new(names, matrix, predictions.unwrap_or_default())?
+                .with_class_names(manifest.classes.clone()),
             reference: Arc::new(reference),
         })
     }

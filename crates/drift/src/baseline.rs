@@ -30,6 +30,7 @@ pub struct Baseline {
     /// Row after row; NaN where a value is missing.
     values: Vec<f64>,
     classes: Vec<u64>,
+    class_names: Vec<String>,
 }
 
 /// Why rows are no baseline.
@@ -124,7 +125,19 @@ impl Baseline {
             rows,
             values: matrix.values.clone(),
             classes,
+            class_names: Vec::new(),
         })
+    }
+
+    /// With names for the classes, in the order of their numbers; one that has none is called by its number.
+    pub fn with_class_names(self, class_names: Vec<String>) -> Self {
+        Self { class_names, ..self }
+    }
+
+    /// What a class is called in sentences.
+    pub fn class_name(&self, class: usize) -> String {
+        let name = self.class_names.get(class);
+        name.map_or_else(|| class.to_string(), Clone::clone)
     }
 
     /// The columns, in order.

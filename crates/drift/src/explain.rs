@@ -168,7 +168,8 @@ fn predictions(baseline: &Baseline, evaluation: &Evaluation) -> String {
         .max_by(|a, b| change(&a.1).total_cmp(&change(&b.1)))
     {
         Some((class, [was, is])) => format!(
-            "class {class} is the answer to {} % of requests, to {} % of held-out rows",
+            "class {} is the answer to {} % of requests, to {} % of held-out rows",
+            baseline.class_name(class),
             short(100.0 * is, 2),
             short(100.0 * was, 2)
         ),

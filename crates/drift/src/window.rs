@@ -4,8 +4,6 @@ use crate::ecdf::Ecdf;
 use crate::extremes::PrefixExtremes;
 use crate::ks::critical_distance;
 use crate::reference::Reference;
-use crate::snapshot::Snapshot;
-use crate::status::DriftStatus;
 use std::sync::Arc;
 
 /// Largest window: its rows stay in memory.
@@ -222,21 +220,5 @@ impl Window {
         self.next = 0;
         self.filled = 0;
         self.pushed += 1;
-    }
-
-    /// A copy of what the status needs: cheap, so that no lock is held while p-values are computed.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            reference: Arc::clone(&self.reference),
-            size: self.size,
-            threshold: self.threshold,
-            critical: self.critical,
-            rows: self.rows[..self.filled * self.reference.features()].to_vec(),
-        }
-    }
-
-    /// [`Snapshot::status`] of this moment.
-    pub fn status(&self) -> DriftStatus {
-        self.snapshot().status()
     }
 }

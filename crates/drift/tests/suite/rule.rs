@@ -28,6 +28,7 @@ impl Monitor {
             values,
         };
         let baseline = Baseline::new(names, &matrix, vec![rows as u64 / 2, rows as u64 / 2]).unwrap();
+        let baseline = baseline.with_class_names(vec!["large".to_owned(), "small".to_owned()]);
         Self {
             counts: Counts::new(Arc::new(baseline)),
             window: PooledWindow::new("m", size, columns),
