@@ -202,7 +202,13 @@ impl Served {
         if let Data::F32(values) = &tensor.data {
             let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
             if let Some(drift) = self.drift() {
-                drift.record_narrow(&values, labels);
+                let (scores, width) = scores(answered).unwrap_or((&[], 0));
+                let answered = crate::monitor::Answered {
+                    labels,
+                    scores,
+                    width,
+                };
+                drift.record(&values, answered, true);
             }
             if let Some(feedback) = self.feedback() {
                 match labels.is_empty() {
@@ -214,19 +220,26 @@ impl Served {
     }
 }
 
+/// Numbers or probabilities, where one of them was asked for, and how many of them a row has.
+fn scores(answered: &[Tensor]) -> Option<(&[f32], usize)> {
+    let number = floats(answered, onnx::names::PREDICTION).map(|(numbers, _)| (numbers, 1));
+    number.or_else(|| floats(answered, onnx::names::PROBABILITIES))
+}
+
+fn floats<'t>(answered: &'t [Tensor], name: &str) -> Option<(&'t [f32], usize)> {
+    let output = answered.iter().find(|output| output.name == name)?;
+    match &output.data {
+        Data::F32(scores) => Some((scores, output.shape.last().copied().unwrap_or(1).max(1))),
+        _ => None,
+    }
+}
+
 /// Answers without labels: numbers, or the class of the largest probability (the first one, as the forest itself has it).
 fn guesses(answered: &[Tensor]) -> Vec<f64> {
-    let scores = |name| {
-        let output = answered.iter().find(|output| output.name == name);
-        output.and_then(|output| match &output.data {
-            Data::F32(scores) => Some((scores, output.shape.last().copied().unwrap_or(1).max(1))),
-            _ => None,
-        })
-    };
-    if let Some((numbers, _)) = scores(onnx::names::PREDICTION) {
+    if let Some((numbers, _)) = floats(answered, onnx::names::PREDICTION) {
         return numbers.iter().map(|number| f64::from(*number)).collect();
     }
-    let Some((scores, width)) = scores(onnx::names::PROBABILITIES) else {
+    let Some((scores, width)) = floats(answered, onnx::names::PROBABILITIES) else {
         return Vec::new();
     };
     let largest = |row: &[f32]| {

@@ -3,7 +3,7 @@
 use crate::{
     error::{ApiError, Code},
     feedback::Feedback,
-    monitor::Monitor,
+    monitor::{Answered, Monitor},
     predict::{answer::AnswerParts, plan::PlanRows, rows::Rows},
     table::Columns,
     tensor::{Datatype, TensorSpec},
@@ -198,8 +198,12 @@ impl Served {
         let mut drift_detected = false;
         if let Traffic::Clients(id) = traffic {
             let drift = self.drift.as_ref();
-            drift_detected =
-                drift.is_some_and(|drift| drift.record(&rows.values, self.classes_of(&rows.labels)));
+            let answered = Answered {
+                labels: self.classes_of(&rows.labels),
+                scores: &rows.scores,
+                width: outputs,
+            };
+            drift_detected = drift.is_some_and(|drift| drift.record(&rows.values, answered, false));
             if let Some(feedback) = &self.feedback {
                 match model.is_classifier() {
                     true => feedback.record(

@@ -16,6 +16,9 @@ const NEWEST_ROWS_MIN: usize = 50;
 /// Most rows: the exact test is quick up to here.
 const ROWS_MAX: usize = 10_000;
 
+/// Most scores of held-out rows: they stand in the manifest.
+const SCORES_MAX: usize = 1_000;
+
 /// The manifest's entry and the bytes of the `.npy` file.
 pub fn make(table: &Table, parts: &Split, model: &onnx::Model, seed: u64) -> (DriftReference, Vec<u8>) {
     let train = &parts.train;
@@ -42,29 +45,43 @@ pub fn make(table: &Table, parts: &Split, model: &onnx::Model, seed: u64) -> (Dr
         columns: chosen.ncols(),
         values: chosen.iter().copied().collect(),
     });
+    let (predictions, scores) = answers(model, &parts.holdout, newest_alone.then_some(newest));
     let entry = DriftReference {
         path: names::REFERENCE_FILE.to_owned(),
         digest: contract::sha256_hex(&bytes),
         rows: rows.len() as u64,
         sources,
-        predictions: predictions(model, &parts.holdout, newest_alone.then_some(newest)),
+        predictions,
+        scores,
     };
     (entry, bytes)
 }
 
-/// How often each class is answered to held-out rows (of one file, where it stands for itself); empty where
-/// there are no classes or no such rows.
-fn predictions(model: &onnx::Model, holdout: &Part, of_file: Option<usize>) -> Vec<u64> {
+/// How often each class is answered to held-out rows (of one file, where it stands for itself; empty where
+/// there are no classes or no such rows), and the scores of some of these answers.
+fn answers(model: &onnx::Model, holdout: &Part, of_file: Option<usize>) -> (Vec<u64>, Vec<f64>) {
     let of_file = |file: &usize| of_file.is_none_or(|wanted| wanted == *file);
     let chosen: Vec<usize> = (0..holdout.file.len())
         .filter(|&row| of_file(&holdout.file[row]))
         .collect();
-    if !model.is_classifier() || chosen.is_empty() {
-        return Vec::new();
+    if chosen.is_empty() {
+        return (Vec::new(), Vec::new());
     }
-    let mut counts = vec![0; model.outputs()];
-    for label in evaluate::ask(model, &holdout.rows.select(Axis(0), &chosen)).labels {
-        counts[label as usize] += 1;
+    let asked = evaluate::ask(model, &holdout.rows.select(Axis(0), &chosen));
+    let mut counts = vec![0; if model.is_classifier() { model.outputs() } else { 0 }];
+    for label in asked.labels {
+        if let Some(count) = counts.get_mut(label as usize) {
+            *count += 1;
+        }
     }
-    counts
+    // Evenly spread over the rows, whatever their scores: a sample of them.
+    let taken = chosen.len().min(SCORES_MAX);
+    let scores = (0..taken).map(|nth| nth * chosen.len() / taken);
+    let scores = scores.map(|row| {
+        let of_row = &asked.scores[row * asked.width..][..asked.width];
+        let largest = of_row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        // 0.97 and not 0.9700000286102295: people read manifests, and scores are compared to fewer digits.
+        largest.to_string().parse().unwrap_or(f64::from(largest))
+    });
+    (counts, scores.collect())
 }

@@ -118,9 +118,18 @@ fn counted(counts: &mut Counts) -> impl FnMut(&Row, bool) {
     }
 }
 
+fn inbox(baseline: &Baseline, replica: u64, size: usize, every: u32) -> Inbox {
+    let inbox = Inbox::new(replica, size, baseline.features().len(), every);
+    match baseline.scores() {
+        Some(_) => inbox.with_scores(),
+        None => inbox,
+    }
+}
+
 impl Core {
     pub fn new(training: Training, config: &DriftConfig, replica: u64) -> Self {
-        let (size, features) = (config.window_size, training.baseline.features().len());
+        let size = config.window_size;
+        let columns = training.baseline.columns().count();
         let rule = config.rule();
         let baseline = Arc::new(training.baseline);
         let critical = match config.mode {
@@ -133,20 +142,25 @@ impl Core {
             threshold: config.threshold,
             replica,
             classes: training.classes.into(),
-            window: PooledWindow::new(&*training.model, size, features),
+            window: PooledWindow::new(&*training.model, size, columns),
             model: training.model.into(),
             counts: Counts::new(Arc::clone(&baseline)),
-            baseline,
             looks: Looks::new(&rule, size),
             looked: None,
             detected: false,
             episodes: Episodes::default(),
             history: VecDeque::new(),
-            spare: Inbox::new(replica, size, features, 1),
+            spare: inbox(&baseline, replica, size, 1),
             version: 0,
             critical,
             judged: 0,
+            baseline,
         }
+    }
+
+    /// Of the shape that [`Core::fetch`] takes.
+    pub fn inbox(&self, size: usize, every: u32) -> Inbox {
+        inbox(&self.baseline, self.replica, size, every)
     }
 
     pub fn version(&self) -> u64 {

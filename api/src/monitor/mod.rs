@@ -22,7 +22,7 @@ use arc_swap::ArcSwap;
 use contract::Manifest;
 use core::{Comparison, Core, Seen};
 use drift::{
-    PushError, Reference, Window,
+    Reference, Window,
     baseline::{Baseline, BaselineError},
     inbox::Inbox,
     npy::Matrix,
@@ -77,6 +77,30 @@ pub struct Monitor {
     feedback: Option<Arc<Feedback>>,
 }
 
+/// What was answered to rows, as far as it is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answered<'a> {
+    /// Class index of each row; none for regression, or where nobody asked for it.
+    pub labels: &'a [i64],
+    /// Probabilities, or the one number; `width` for each row.
+    pub scores: &'a [f32],
+    /// Scores of one row.
+    pub width: usize,
+}
+
+impl Answered<'_> {
+    fn class(&self, row: usize) -> Option<u16> {
+        self.labels.get(row).and_then(|label| u16::try_from(*label).ok())
+    }
+
+    /// The probability of the answered class, which is the largest, or the number; NaN where it is not known.
+    fn score(&self, row: usize) -> f64 {
+        let scores = self.scores.get(row * self.width..(row + 1) * self.width);
+        let largest = |scores: &[f32]| scores.iter().copied().fold(f32::NAN, f32::max);
+        f64::from(scores.map_or(f32::NAN, largest))
+    }
+}
+
 /// A model's side of the comparison.
 #[derive(Clone, Debug)]
 pub struct Training {
@@ -99,11 +123,16 @@ impl Training {
         let names = reference.names().to_vec();
         let counted = manifest.drift_reference.as_ref();
         let predictions = counted.map(|reference| reference.predictions.clone());
+        let score = match manifest.classes.is_empty() {
+            true => "the answer",
+            false => "the probability of the answered class",
+        };
         Ok(Training {
             model: manifest.model_digest.clone(),
             classes: manifest.classes.clone(),
             baseline: Baseline::new(names, matrix, predictions.unwrap_or_default())?
-                .with_class_names(manifest.classes.clone()),
+                .with_class_names(manifest.classes.clone())
+                .with_scores(score, counted.map_or(&[][..], |reference| &reference.scores)),
             reference: Arc::new(reference),
         })
     }
@@ -129,7 +158,7 @@ impl Monitor {
         Monitor {
             features,
             stride: config.rule().stride(size) as usize,
-            inbox: Mutex::new(Inbox::new(replica, size, features, config.every as u32)),
+            inbox: Mutex::new(core.inbox(size, config.every as u32)),
             seen: ArcSwap::from_pointee(core.seen()),
             changes: watch::Sender::new(Arc::new(core.seen())),
             core: Mutex::new(core),
@@ -143,30 +172,14 @@ impl Monitor {
         }
     }
 
-    /// Records rows (row after row, as wide as the reference) with the classes answered, and says whether
-    /// there is drift, as far as is known now.
-    pub fn record(&self, rows: &[f64], labels: &[i64]) -> bool {
-        self.leave(rows, labels, Inbox::push)
-    }
-
-    /// The same for values that came as float32.
-    pub fn record_narrow(&self, rows: &[f64], labels: &[i64]) -> bool {
-        self.leave(rows, labels, Inbox::push_narrow)
-    }
-
-    fn leave(
-        &self,
-        rows: &[f64],
-        labels: &[i64],
-        push: impl Fn(&mut Inbox, u64, &[f64], Option<u16>) -> Result<(), PushError>,
-    ) -> bool {
+    /// Records rows (row after row, as wide as the reference) with what was answered to them, and says whether
+    /// there is drift, as far as is known now. `narrow`: the values came as float32.
+    pub fn record(&self, rows: &[f64], answered: Answered<'_>, narrow: bool) -> bool {
         let time = now_us();
         let mut inbox = lock(&self.inbox);
-        let mut labels = labels.iter();
-        for row in rows.chunks_exact(self.features) {
-            let class = labels.next().and_then(|label| u16::try_from(*label).ok());
+        for (place, row) in rows.chunks_exact(self.features).enumerate() {
             // The width is right by construction.
-            let pushed = push(&mut inbox, time, row, class);
+            let pushed = inbox.record(time, row, answered.class(place), answered.score(place), narrow);
             debug_assert!(pushed.is_ok(), "{pushed:?}");
         }
         let waiting = inbox.len();

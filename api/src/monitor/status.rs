@@ -50,6 +50,10 @@ pub struct Status {
     /// Answers beside those to held-out rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub predictions: Option<Predictions>,
+    /// Scores of the answers beside those of answers to held-out rows: probabilities of the answered classes, or the
+    /// numbers predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
     /// The newest look.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub look: Option<Look>,
@@ -158,7 +162,7 @@ pub struct Feature {
 /// One change in words.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Movement {
-    /// Name of the feature; none for predictions.
+    /// Name of the feature; none for predictions and scores.
     pub feature: Option<String>,
     /// What changed.
     #[schema(value_type = String, example = "distribution")]
@@ -183,6 +187,26 @@ pub struct Predictions {
     pub drift: bool,
     /// One for each class.
     pub classes: Vec<ClassShare>,
+}
+
+/// The distribution of the answers' scores, to 12 bits each.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = DriftScore)]
+pub struct Score {
+    /// Answers of the window whose score is known.
+    pub answers: u64,
+    /// Kolmogorov–Smirnov statistic, 0 to 1.
+    pub ks_stat: f64,
+    /// Before the correction.
+    pub p_value: f64,
+    /// After it.
+    pub corrected_p_value: f64,
+    /// Whether scores drift.
+    pub drift: bool,
+    /// Of the window's answers.
+    pub median: f64,
+    /// Of answers to held-out rows.
+    pub held_out_median: f64,
 }
 
 /// One class's share.

@@ -133,7 +133,7 @@ fn the_drift_page_works() {
             feature.name = name.to_owned();
         }
     });
-    let (iris, other, wide) = (fixture::directory(), replaced(), wide());
+    let (iris, other, wide) = (fixture::directory_with_scores(), replaced(), wide());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/page.py");
     let output = Command::new(python)
         .arg(script)

@@ -117,6 +117,66 @@ fn numbers_are_those_of_the_same_rows() {
     }
 }
 
+/// Whichever protocol carries the rows, in whichever precision.
+#[test]
+fn scores_are_held_against_those_of_held_out_rows() {
+    let reference: Vec<[f64; 4]> = (0..fixture::REFERENCE_ROWS).map(fixture::reference_row).collect();
+    let largest = |prediction: &Value| {
+        let all = prediction["probabilities"].as_array().unwrap().iter();
+        all.map(|p| p.as_f64().unwrap()).fold(0.0, f64::max)
+    };
+    let directory = fixture::directory();
+    let server = Server::start(directory.path(), &[]);
+    let body = json!({ "instances": reference }).to_string();
+    let answers = server.client().predict(&body).json();
+    let answers = answers["predictions"].as_array().unwrap();
+    let scores: Vec<f64> = answers.iter().map(largest).collect();
+    assert_eq!(scores, fixture::reference_scores());
+    assert!(status(&mut server.client())["score"].is_null());
+
+    let directory = fixture::directory_with_scores();
+    let server = Server::start(directory.path(), &[]);
+    let mut client = server.client();
+    assert_eq!(client.predict(&body).status, 200);
+    let values: Vec<f64> = reference.iter().flatten().copied().collect();
+    let tensor =
+        json!({"name": "features", "datatype": "FP32", "shape": [reference.len(), 4], "data": values});
+    let infer = json!({ "inputs": [tensor] }).to_string();
+    let head = "content-type: application/json\r\n";
+    let answer = client.send("POST", "/v2/models/iris-model/infer", head, infer.as_bytes());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let found = &status(&mut client)["score"];
+    assert_eq!(
+        (
+            found["answers"].as_u64(),
+            found["ks_stat"].as_f64(),
+            found["p_value"].as_f64()
+        ),
+        (Some(2 * reference.len() as u64), Some(0.0), Some(1.0)),
+        "{found}"
+    );
+    assert_eq!(found["median"], found["held_out_median"]);
+
+    // Rows of one answer alone.
+    let sure = scores.iter().copied().fold(0.0, f64::max);
+    let rows: Vec<[f64; 4]> = reference
+        .iter()
+        .zip(&scores)
+        .filter(|(_, s)| **s == sure)
+        .map(|(r, _)| *r)
+        .collect();
+    let rows: Vec<[f64; 4]> = rows.into_iter().cycle().take(100).collect();
+    assert_eq!(
+        client.predict(&json!({ "instances": rows }).to_string()).status,
+        200
+    );
+    let expected = two_sample(&scores, &[sure; 100], Method::Auto).unwrap();
+    let found = &status(&mut client)["score"];
+    assert_eq!(found["ks_stat"].as_f64(), Some(expected.statistic), "{found}");
+    assert_eq!(found["p_value"].as_f64(), Some(expected.p_value));
+    assert!(expected.statistic > 0.0 && found["corrected_p_value"].as_f64() >= found["p_value"].as_f64());
+}
+
 #[test]
 fn float32_is_no_drift_and_nan_is_a_missing_value() {
     let directory = fixture::directory();

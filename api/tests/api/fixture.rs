@@ -73,6 +73,25 @@ pub fn reference_row(i: usize) -> [f64; 4] {
     [4.5 + 0.05 * i, 2.0 + 0.04 * i, 1.0 + 0.1 * i, 0.1 + 0.05 * i]
 }
 
+/// Probability of the class that [`classifier`] answers to each row of the drift reference.
+pub fn reference_scores() -> Vec<f64> {
+    let score = |i| match i {
+        0..=15 => 1.0,
+        // Between the thresholds of both trees.
+        16..=17 => 0.5,
+        _ => 0.8125,
+    };
+    (0..REFERENCE_ROWS).map(score).collect()
+}
+
+/// [`directory`], with scores of held-out rows.
+pub fn directory_with_scores() -> TempDir {
+    directory_with(|manifest| {
+        let reference = manifest.drift_reference.as_mut();
+        reference.expect("it has one").scores = reference_scores();
+    })
+}
+
 /// The manifest of [`classifier`].
 pub fn manifest() -> Manifest {
     let feature = |name: &&str| Feature {
@@ -110,6 +129,7 @@ pub fn manifest() -> Manifest {
             rows: REFERENCE_ROWS as u64,
             sources: vec!["iris.csv".to_owned()],
             predictions: vec![15, 10, 25],
+            scores: Vec::new(),
         }),
         golden_rows: vec![GoldenRow {
             features: vec![5.1, 3.5, 1.4, 0.2],

@@ -47,6 +47,11 @@ def numbers(page, status):
         script = "[...document.querySelectorAll('#predictions tbody tr')].map(row => [row.cells[0].textContent, ...[...row.querySelectorAll('data')].map(one => Number(one.value))])"
         expected = [[one["name"], one["held_out_share"], one["share"]] for one in predictions["classes"]]
         assert page.js(script) == expected
+    score = status.get("score")
+    if score:
+        script = "Object.fromEntries([...document.querySelectorAll('#score data')].map(one => [one.dataset.field, Number(one.value)]))"
+        expected = {f"score_{field}": score[field] for field in ("median", "held_out_median", "ks_stat", "p_value")}
+        assert page.js(script) == expected
 
 
 def names(page):

@@ -32,14 +32,14 @@ fn matrix(seed: u64, rows: usize, features: usize, shift: f64, decimals: f64) ->
 /// Nanoseconds to leave a row in the inbox.
 fn record(features: usize, size: usize, rows: usize) -> f64 {
     let traffic = matrix(5, 1_009, features, 0.1, 1e6);
-    let mut inbox = Inbox::new(1, size, features, 1);
+    let mut inbox = Inbox::new(1, size, features, 1).with_scores();
     // The ring's memory is touched once before, as it is after the first window in a server.
     (0..size).for_each(|_| drop(inbox.push(0, &traffic.values[..features], None)));
     let start = Instant::now();
     for time in 0..rows {
         let row = &traffic.values[time % traffic.rows * features..][..features];
         // Rows are of the right length.
-        let _ = inbox.push(time as u64, black_box(row), Some(1));
+        let _ = inbox.record(time as u64, black_box(row), Some(1), black_box(0.5), false);
     }
     let seconds = start.elapsed().as_secs_f64();
     black_box(inbox.len());
@@ -95,15 +95,19 @@ pub fn measure(report: &mut Report, rounds: usize, quick: bool) -> Result<()> {
     let (size, features) = (10_000, 100);
     let names = (0..features).map(|index| format!("c{index}")).collect();
     let training = matrix(6, 10_000, features, 0.0, 1e6);
-    let baseline = Arc::new(Baseline::new(names, &training, vec![5_000, 5_000])?);
+    let scores: Vec<f64> = (0..1_000_u32).map(|score| f64::from(score) / 1_000.0).collect();
+    let baseline = Baseline::new(names, &training, vec![5_000, 5_000])?.with_scores("score", &scores);
+    let baseline = Arc::new(baseline);
     let mut counts = Counts::new(Arc::clone(&baseline));
-    let mut window = PooledWindow::new("m", size, features);
-    let (mut inbox, mut spare) = (Inbox::new(1, size, features, 1), Inbox::new(1, size, features, 1));
+    let mut window = PooledWindow::new("m", size, features + 1);
+    let inbox = || Inbox::new(1, size, features, 1).with_scores();
+    let (mut inbox, mut spare) = (inbox(), inbox());
     let traffic = matrix(7, size + rounds * NEW_ROWS, features, 0.01, 1e6);
     let mut rows = traffic.values.chunks_exact(features).zip(1..);
     let mut feed = |count: usize, counts: &mut Counts, window: &mut PooledWindow| -> Result<f64> {
         for (row, time) in rows.by_ref().take(count) {
-            inbox.push(time, row, Some((time % 2) as u16))?;
+            let score = (time % 997) as f64 / 997.0;
+            inbox.record(time, row, Some((time % 2) as u16), score, false)?;
         }
         let start = Instant::now();
         inbox.swap(&mut spare);

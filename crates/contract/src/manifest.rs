@@ -64,7 +64,7 @@ pub struct Dataset {
 }
 
 /// The sample that the API compares its traffic with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DriftReference {
     /// Path relative to the model directory.
@@ -79,6 +79,9 @@ pub struct DriftReference {
     /// are compared with. Not to the sample's own rows: a forest knows those by heart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub predictions: Vec<u64>,
+    /// Scores of the answers to some of these rows: probability of the answered class, or the number predicted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<f64>,
 }
 
 /// A row with the answer that the model gave when it was made; asked again at every load.

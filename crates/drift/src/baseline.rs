@@ -31,6 +31,7 @@ pub struct Baseline {
     values: Vec<f64>,
     classes: Vec<u64>,
     class_names: Vec<String>,
+    scores: Option<BaselineFeature>,
 }
 
 /// Why rows are no baseline.
@@ -101,6 +102,16 @@ impl BaselineFeature {
     }
 }
 
+/// A score to 12 bits: the same forest adds its trees up in single or double precision, in this order or
+/// that, and many rows have the same score. Nothing that is told apart by less may count as a change.
+pub fn coarse(score: f64) -> f64 {
+    const DROPPED: u64 = 1 << (52 - 12);
+    match score.is_finite() {
+        true => f64::from_bits((score.to_bits() + DROPPED / 2) & !(DROPPED - 1)),
+        false => score,
+    }
+}
+
 impl Baseline {
     /// From the training rows (row after row; NaN is a missing value) and the number of times the model
     /// answers each class to them (none: predictions are not watched).
@@ -126,7 +137,29 @@ impl Baseline {
             values: matrix.values.clone(),
             classes,
             class_names: Vec::new(),
+            scores: None,
         })
+    }
+
+    /// With the scores of answers to held-out rows (see [`coarse`]); none: scores are not watched. `name` says in
+    /// sentences what a score is.
+    pub fn with_scores(self, name: &str, scores: &[f64]) -> Self {
+        let scores: Vec<f64> = scores.iter().map(|score| coarse(*score)).collect();
+        let known = scores.iter().any(|score| score.is_finite());
+        Self {
+            scores: known.then(|| BaselineFeature::new(name.to_owned(), &scores)),
+            ..self
+        }
+    }
+
+    /// Scores of held-out rows, where they are watched: the column of a window after the last feature.
+    pub fn scores(&self) -> Option<&BaselineFeature> {
+        self.scores.as_ref()
+    }
+
+    /// What rows of a window have a value for: the features, and the score where it is watched.
+    pub fn columns(&self) -> impl Iterator<Item = &BaselineFeature> {
+        self.features.iter().chain(&self.scores)
     }
 
     /// With names for the classes, in the order of their numbers; one that has none is called by its number.

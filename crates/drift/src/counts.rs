@@ -81,6 +81,9 @@ pub struct Evaluation {
     pub features: Vec<FeatureStatistics>,
     /// How often each class was answered.
     pub classes: Vec<u64>,
+    /// Of the answers' scores, where they are watched.
+    #[serde(default)]
+    pub score: Option<FeatureStatistics>,
 }
 
 impl Counts {
@@ -96,7 +99,7 @@ impl Counts {
             walk: Walk::new(feature.cumulative.len()),
         };
         Self {
-            cells: baseline.features().iter().map(cells).collect(),
+            cells: baseline.columns().map(cells).collect(),
             classes: vec![0; baseline.classes().len()],
             rows: 0,
             baseline,
@@ -108,7 +111,7 @@ impl Counts {
         &self.baseline
     }
 
-    /// A row more (one value for each feature, NaN for a missing one).
+    /// A row more (one value for each of [`Baseline::columns`], NaN for a missing one).
     pub fn add(&mut self, row: &[f64], class: Option<u16>) {
         self.change::<true>(row, class);
     }
@@ -124,7 +127,7 @@ impl Counts {
         if let Some(count) = class.and_then(|class| self.classes.get_mut(usize::from(class))) {
             step(count);
         }
-        for ((&x, cells), feature) in row.iter().zip(&mut self.cells).zip(self.baseline.features()) {
+        for ((&x, cells), feature) in row.iter().zip(&mut self.cells).zip(self.baseline.columns()) {
             if x.is_nan() {
                 step(&mut cells.missing);
                 continue;
@@ -155,13 +158,16 @@ impl Counts {
     /// All statistics: only what rows have changed since the last time is counted again.
     pub fn evaluate(&mut self) -> Evaluation {
         let rows = self.rows;
-        let features = self.cells.iter_mut().zip(self.baseline.features());
+        let columns = self.cells.iter_mut().zip(self.baseline.columns());
+        let mut features: Vec<FeatureStatistics> = columns
+            .map(|(cells, feature)| statistics(rows, cells, feature))
+            .collect();
+        let score = self.baseline.scores().and_then(|_| features.pop());
         Evaluation {
             rows,
-            features: features
-                .map(|(cells, feature)| statistics(rows, cells, feature))
-                .collect(),
+            features,
             classes: self.classes.clone(),
+            score,
         }
     }
 }

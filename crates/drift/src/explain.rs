@@ -36,7 +36,7 @@ impl Severity {
 /// One change in words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Movement {
-    /// The feature; `None` for predictions.
+    /// The feature; `None` for predictions and scores.
     pub feature: Option<usize>,
     /// How it changed, as the signal says.
     pub kind: SignalKind,
@@ -64,7 +64,10 @@ pub fn movements(
     ranked.sort_by(|a, b| b.drift.cmp(&a.drift).then(b.effect.total_cmp(&a.effect)));
     let mut chosen: Vec<&Signal> = Vec::new();
     for signal in ranked {
-        if chosen.len() < most && chosen.iter().all(|other| other.feature != signal.feature) {
+        let told = |other: &&Signal| {
+            other.feature == signal.feature && (signal.feature.is_some() || other.kind == signal.kind)
+        };
+        if chosen.len() < most && !chosen.iter().any(told) {
             chosen.push(signal);
         }
     }
@@ -89,10 +92,19 @@ fn describe(
     window: &PooledWindow,
     signal: &Signal,
 ) -> (String, Option<RowKey>) {
-    let Some(index) = signal.feature else {
-        return (predictions(baseline, evaluation), None);
+    let scores = baseline.scores().zip(evaluation.score.as_ref());
+    let (index, before, now, whose) = match (signal.feature, signal.kind, scores) {
+        (Some(index), ..) => (
+            index,
+            &baseline.features()[index],
+            &evaluation.features[index],
+            "training",
+        ),
+        (None, SignalKind::Score, Some((before, now))) => {
+            (baseline.features().len(), before, now, "held-out rows")
+        }
+        _ => return (predictions(baseline, evaluation), None),
     };
-    let (before, now) = (&baseline.features()[index], &evaluation.features[index]);
     let name = &before.name;
     let percent = |share: Option<f64>| format!("{} %", short(100.0 * share.unwrap_or(0.0), 2));
     let rows = || window.rows().iter().map(|row| (row.key, row.values[index]));
@@ -124,7 +136,7 @@ fn describe(
             let finite = || rows().filter(|(_, x)| x.is_finite());
             let values: Vec<f64> = finite().map(|(_, x)| x).collect();
             let words = match Ecdf::new(&values) {
-                Ok(current) => shape(name, sample, &current, now.location, "training"),
+                Ok(current) => shape(name, sample, &current, now.location, whose),
                 Err(_) => format!("{name} has no values"),
             };
             // Seen at the place where both distributions are furthest apart, just before it if the
@@ -208,7 +220,7 @@ pub(crate) fn shape(name: &str, before: &Ecdf, now: &Ecdf, location: f64, whose:
 }
 
 /// The smallest value with at least this share of the sample not above it.
-pub(crate) fn quantile(sample: &Ecdf, share: f64) -> f64 {
+pub fn quantile(sample: &Ecdf, share: f64) -> f64 {
     let wanted = (share * sample.count() as f64).ceil().max(1.0) as u64;
     sample.values()[sample.cumulative().partition_point(|&upto| upto < wanted)]
 }

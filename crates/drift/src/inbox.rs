@@ -1,6 +1,6 @@
 //! Where the request path leaves its rows: a copy into memory that is there already, and nothing else.
 
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, coarse};
 use crate::pooled::{MergeError, PooledWindow, Row, RowKey};
 use crate::window::PushError;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ struct Stamp {
 pub struct Inbox {
     replica: u64,
     features: usize,
+    /// Features, and the score where there is room for it.
+    columns: usize,
     capacity: usize,
     values: Vec<f64>,
     stamps: Vec<Stamp>,
@@ -45,6 +47,7 @@ impl Inbox {
         Self {
             replica,
             features,
+            columns: features,
             capacity,
             values: vec![0.0; capacity * features],
             stamps: vec![Stamp::default(); capacity],
@@ -56,17 +59,28 @@ impl Inbox {
         }
     }
 
-    /// Records a row (one value for each feature, NaN for a missing one).
+    /// The same with room for the score of each answer, after the last feature.
+    pub fn with_scores(mut self) -> Self {
+        self.columns = self.features + 1;
+        self.values = vec![0.0; self.capacity * self.columns];
+        self
+    }
+
+    /// Records a row (one value for each feature, NaN for a missing one), without a score.
     pub fn push(&mut self, time: u64, row: &[f64], class: Option<u16>) -> Result<(), PushError> {
-        self.record(time, row, class, false)
+        self.record(time, row, class, f64::NAN, false)
     }
 
-    /// The same for values that came as float32: [`Baseline::widen`] is for them.
-    pub fn push_narrow(&mut self, time: u64, row: &[f64], class: Option<u16>) -> Result<(), PushError> {
-        self.record(time, row, class, true)
-    }
-
-    fn record(&mut self, time: u64, row: &[f64], class: Option<u16>, narrow: bool) -> Result<(), PushError> {
+    /// Records a row with the score of its answer (NaN where it is not known; dropped where there is no room for
+    /// it). `narrow`: its values came as float32, and [`Baseline::widen`] is for them.
+    pub fn record(
+        &mut self,
+        time: u64,
+        row: &[f64],
+        class: Option<u16>,
+        score: f64,
+        narrow: bool,
+    ) -> Result<(), PushError> {
         if row.len() != self.features {
             return Err(PushError::Length {
                 found: row.len(),
@@ -79,7 +93,10 @@ impl Inbox {
         }
         self.until_next = self.every - 1;
         self.seq += 1;
-        self.values[self.next * self.features..][..self.features].copy_from_slice(row);
+        let slot = &mut self.values[self.next * self.columns..][..self.columns];
+        let (inputs, rest) = slot.split_at_mut(self.features);
+        inputs.copy_from_slice(row);
+        rest.fill(score);
         self.stamps[self.next] = Stamp {
             time,
             seq: self.seq,
@@ -124,9 +141,12 @@ impl Inbox {
         for step in 0..self.filled {
             let slot = (start + step) % self.capacity;
             let stamp = self.stamps[slot];
-            let values = &mut self.values[slot * self.features..][..self.features];
+            let values = &mut self.values[slot * self.columns..][..self.columns];
             if stamp.narrow {
                 baseline.widen(values);
+            }
+            for score in &mut values[self.features..] {
+                *score = coarse(*score);
             }
             let row = Row {
                 key: RowKey {

@@ -69,6 +69,8 @@ pub enum SignalKind {
     OutOfRange,
     /// The shares of the answered classes.
     Predictions,
+    /// The distribution of the answers' scores.
+    Score,
 }
 
 /// One comparison of a look.
@@ -76,7 +78,7 @@ pub enum SignalKind {
 pub struct Signal {
     /// What.
     pub kind: SignalKind,
-    /// Which feature; `None` for predictions.
+    /// Which feature; `None` for predictions and scores.
     pub feature: Option<usize>,
     /// Kolmogorov–Smirnov statistic, or the largest change of a rate.
     pub effect: f64,
@@ -207,13 +209,14 @@ impl Rule {
     }
 
     fn joint(&self, baseline: &Baseline, window: &PooledWindow, levels: [f64; 2]) -> Option<JointResult> {
-        let features = window.features();
+        // Of the inputs alone: scores of held-out rows belong to no training row.
+        let features = baseline.features().len();
         let reference = baseline.values().chunks_exact(features);
         let reference: Vec<f64> = spread(baseline.rows(), self.joint_rows, reference)
             .flatten()
             .copied()
             .collect();
-        let rows = window.rows().iter().map(|row| &row.values[..]);
+        let rows = window.rows().iter().map(|row| &row.values[..features]);
         let current: Vec<f64> = spread(window.rows().len(), self.joint_rows, rows)
             .flatten()
             .copied()
@@ -238,7 +241,7 @@ pub(crate) fn spread<T>(
 /// The p-values that are corrected together. A feature that could not be compared counts as one that shows nothing:
 /// the number of tests must not depend on which rows are the window's.
 fn tested(signals: &[Signal], evaluation: &Evaluation) -> Vec<f64> {
-    let states = evaluation.features.iter();
+    let states = evaluation.features.iter().chain(&evaluation.score);
     let silent = states
         .filter(|feature| feature.state != FeatureState::Compared)
         .count();
@@ -287,6 +290,13 @@ fn signals(baseline: &Baseline, evaluation: &Evaluation) -> Vec<Signal> {
             .map(|(&was, &is)| (share(is, totals[1]) - share(was, totals[0])).abs())
             .fold(0.0, f64::max);
         signal(SignalKind::Predictions, None, effect, shares_test(before, now));
+    }
+    let sample = baseline.scores().and_then(|scores| scores.sample.as_ref());
+    if let (Some(sample), Some(now)) = (sample, &evaluation.score)
+        && now.state == FeatureState::Compared
+    {
+        let (p_value, _) = p_value_of(now.numerator, sample.count(), now.values, Method::Auto);
+        signal(SignalKind::Score, None, now.ks, p_value);
     }
     signals
 }

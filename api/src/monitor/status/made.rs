@@ -1,13 +1,13 @@
 //! How the window at one moment becomes an answer.
 
-use super::{ClassShare, EpisodeStatus, Feature, Joint, Look, Movement, Predictions, Status, Window};
+use super::{ClassShare, EpisodeStatus, Feature, Joint, Look, Movement, Predictions, Score, Status, Window};
 use crate::{
     config::DriftMode,
     monitor::{core::Comparison, peers::Replicas},
 };
 use drift::{
     Ecdf,
-    explain::{Severity, movements},
+    explain::{Severity, movements, quantile},
     ks::{Distance, MAX_AUTO_SIZE, fraction},
     pooled::RowKey,
     rule::{Signal, SignalKind},
@@ -149,6 +149,7 @@ fn details(comparison: &Comparison, signals: &[Signal]) -> Status {
             })
             .collect(),
         predictions: predictions(comparison, signals),
+        score: score(comparison, signals),
         look,
         window: Some(Window {
             rows: seen.rows,
@@ -185,5 +186,23 @@ fn predictions(comparison: &Comparison, signals: &[Signal]) -> Option<Prediction
                 held_out_share: share(before, class),
             })
             .collect(),
+    })
+}
+
+fn score(comparison: &Comparison, signals: &[Signal]) -> Option<Score> {
+    let signal = signals.iter().find(|signal| signal.kind == SignalKind::Score)?;
+    let training = &comparison.training;
+    let held_out = training.scores()?.sample.as_ref()?;
+    let known = comparison.window.column(training.features().len());
+    let known: Vec<f64> = known.into_iter().filter(|score| score.is_finite()).collect();
+    let current = Ecdf::new(&known).ok()?;
+    Some(Score {
+        answers: current.count(),
+        ks_stat: signal.effect,
+        p_value: signal.p_value,
+        corrected_p_value: signal.adjusted,
+        drift: signal.drift,
+        median: quantile(&current, 0.5),
+        held_out_median: quantile(held_out, 0.5),
     })
 }

@@ -13,5 +13,6 @@ mod pooled;
 mod properties;
 mod rule;
 mod scipy;
+mod scores;
 mod statistics;
 mod window;

@@ -29,9 +29,20 @@ const shareBars = (one) => svg("svg", { viewBox: "0 0 100 16", preserveAspectRat
   svg("rect", { class: "reference-bar", x: 0, y: 0, height: 7, width: 100 * one.held_out_share }),
   svg("rect", { class: "window-bar", x: 0, y: 9, height: 7, width: 100 * one.share }));
 
+const scores = (found) => {
+  show(byId("score"), Boolean(found));
+  if (!found) return;
+  byId("score").replaceChildren(
+    found.drift ? el("span", { class: "is-drift" }, "▲ Drift: ") : "",
+    "Scores (the probability of the answered class, or the number): median ", data("score_median", found.median),
+    ", of held-out rows ", data("score_held_out_median", found.held_out_median),
+    ", KS ", data("score_ks_stat", found.ks_stat), ", p ", data("score_p_value", found.p_value), ".");
+};
+
 const predictions = ({ status, predictions_threshold: threshold }) => {
   const found = status.predictions;
-  show(byId("predictions-section"), Boolean(found));
+  show(byId("predictions-section"), Boolean(found || status.score));
+  scores(status.score);
   if (!found) return;
   byId("predictions").replaceChildren(
     el("p", {}, found.drift ? el("span", { class: "is-drift" }, "▲ Drift: ") : "",
