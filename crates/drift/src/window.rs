@@ -44,8 +44,7 @@ pub enum PushError {
 /// A ring of the newest `size` rows beside a reference.
 ///
 /// [`Window::push`] costs O(log rows of the reference) for each feature, [`Window::flag`] O(1) for
-/// each feature: both belong in the request path. [`Window::status`] computes p-values and does
-/// not: take a [`Window::snapshot`] under the lock and ask that one.
+/// each feature: both belong in the request path.
 ///
 /// How: between two neighbouring distinct reference values the reference's distribution function
 /// is flat and the window's can only rise, so that the distance has its extremes at the reference
