@@ -19,6 +19,7 @@ const UNFINISHED: &[(&str, &str)] = &[
 const PURE: &[&str] = &[
     "crates/contract/",
     "crates/drift/",
+    "crates/kfp/",
     "crates/model/",
     "crates/onnx/",
 ];
