@@ -155,7 +155,14 @@ impl Argument {
         else {
             return self.templates().into_iter().map(Template::render).collect();
         };
-        let words = |all: &[Template]| all.iter().map(|one| Value::from(one.render())).collect::<Value>();
+        // Byte for byte as the SDK writes it.
+        let words = |all: &[Template]| {
+            let all: Vec<String> = all
+                .iter()
+                .map(|one| Value::from(one.render()).to_string())
+                .collect();
+            format!("[{}]", all.join(", "))
+        };
         let mut inner = format!(
             "{{\"InputName\": {}, \"Then\": {}",
             Value::from(input.as_str()),

@@ -117,7 +117,9 @@ impl<'a> Reader<'a> {
                 (Ok(whole), _) => Operand::Integer(whole),
                 (_, Ok(number)) if number.is_finite() => Operand::Double(number),
                 _ => {
-                    return Err(self.expected("inputs.parameter_values['…'], a text, a number, true or false"));
+                    return Err(
+                        self.expected("inputs.parameter_values['…'], a text, a number, true or false")
+                    );
                 }
             },
         };

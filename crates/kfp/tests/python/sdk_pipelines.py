@@ -5,7 +5,7 @@ import os
 import tempfile
 
 from kfp import compiler, dsl, kubernetes
-from kfp.dsl import Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output, OutputPath
+from kfp.dsl import ClassificationMetrics, Dataset, Input, Metrics, Model, Output, OutputPath
 
 IMAGE = "driftless/step:1"
 ALL = []
@@ -113,7 +113,7 @@ def every_default(a: str = "12:30", b: int = -7, c: float = 1e-7, d: bool = True
 @dsl.pipeline(name="hostile-constants")
 def hostile():
     for text in ["yes", "on", "12:30", "0x1F", "1_000", "~", "", " lead", "a: b", "# no", "line\nbreak\n", "ü💡",
-                 "'q'", '"d"', "\\", "\t", "2026-11-22", "0o17", "null", "=", "!!str x", "&a", "*a", "- a", "%d"]:
+                 "'q'", '"d"', "\\", "\t", "2026-11-22", "null", "=", "!!str x", "&a", "*a", "- a", "%d"]:
         say(text=text)
 
 
@@ -306,8 +306,7 @@ def node_choice():
 
 @kept
 @dsl.pipeline(name="kept-for-a-day", pipeline_config=dsl.PipelineConfig(
-    resource_ttl_on_completion=86400) if "resource_ttl_on_completion" in dsl.PipelineConfig.__init__.__code__.co_varnames
-    else dsl.PipelineConfig())
+    ttl_seconds_after_finished=86400, active_deadline_seconds=3600))
 def kept_for_a_day():
     bare()
 
@@ -339,6 +338,40 @@ def concat():
     joined(text="x")
 
 
+@dsl.container_component
+def told(data: Input[Dataset]):
+    return dsl.ContainerSpec(image=IMAGE, command=["/step"], args=[data.metadata["rows"]])
+
+
+@refused
+@dsl.pipeline(name="metadata")
+def metadata():
+    told(data=make(rows=1).outputs["data"])
+
+
+@refused
+@dsl.pipeline(name="bare-number")
+def bare_number():
+    # The SDK writes this text bare; for the server's reader of YAML, too, it is the number 15.
+    say(text="0o17")
+
+
+@refused
+@dsl.pipeline(name="shared-folder", pipeline_config=dsl.PipelineConfig(workspace=dsl.WorkspaceConfig(size="1Gi")))
+def shared_folder():
+    bare()
+
+
+@dsl.component(base_image="python:3.11")
+def hello(name: str) -> str:
+    return f"hello {name}"
+
+
+@dsl.pipeline(name="lightweight")
+def lightweight(name: str = "w"):
+    hello(name=name)
+
+
 def compiled(function):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "p.yaml")
@@ -351,4 +384,5 @@ if __name__ == "__main__":
     print(json.dumps({
         "read": {function.name: compiled(function) for function in ALL},
         "refused": {function.name: compiled(function) for function in REFUSED},
+        "python": compiled(lightweight),
     }))
