@@ -6,8 +6,8 @@ use crate::folder::Folder;
 use crate::mlflow::Tracking;
 use crate::outcome::{Outcome, Status};
 use crate::{
-    champion, compare, confirm, data, image, live, load, package, promote, register, run, smoke, train,
-    trigger, validate,
+    champion, compare, confirm, data, image, live, load, package, pipeline, promote, register, run, smoke,
+    train, trigger, validate,
 };
 use contract::names::exit;
 use serde_json::Value;
@@ -34,6 +34,7 @@ pub fn name(command: &Command) -> &'static str {
         Command::Smoke(_) => "smoke",
         Command::Trigger(_) => "trigger",
         Command::Drift(_) => "drift",
+        Command::Pipeline(_) => "pipeline",
         Command::Image(_) => "image",
         Command::Champion(_) => "champion",
     }
@@ -89,6 +90,12 @@ pub fn step(command: &Command) -> Result<Said> {
         }
         Command::Smoke(flags) => smoke::smoke(flags),
         Command::Trigger(flags) => trigger::trigger(flags),
+        Command::Pipeline(flags) => {
+            let settings = flags.image.clone().map(|image| pipeline::Settings { image });
+            let document = pipeline::retrain(&settings.unwrap_or_default()).and_then(|made| made.emit());
+            let document = document.map_err(|problems| Failure::new(2, problems.to_string()))?;
+            return Ok(Said::Report(document.text, 0));
+        }
         Command::Image(flags) => image::image(flags),
         Command::Champion(flags) => champion::champion(flags),
         Command::Drift(flags) => {

@@ -8,8 +8,8 @@ mod trigger;
 
 pub use self::drift::{DriftFlags, Format};
 pub use flags::{
-    ConfirmFlags, GitFlags, LiveFlags, LoadFlags, MlflowFlags, PackageFlags, PromoteFlags, RegisterFlags,
-    RunFlags, SmokeFlags, TrainFlags, ValidateFlags,
+    ConfirmFlags, GitFlags, LiveFlags, LoadFlags, MlflowFlags, PackageFlags, PipelineFlags, PromoteFlags,
+    RegisterFlags, RunFlags, SmokeFlags, TrainFlags, ValidateFlags,
 };
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LabelledFlags, LearnFlags};
@@ -61,6 +61,9 @@ pub enum Command {
     /// is compared, too. One comparison is one look: the whole of --level is spent on it. Exit codes: 0 compared,
     /// 15 drift was found and --fail-on-drift is set, 10 a table is refused, 2 usage, 1 anything else.
     Drift(Box<DriftFlags>),
+    /// Prints the retrain as a pipeline of Kubeflow Pipelines; `cargo xtask codegen` calls it.
+    #[command(hide = true)]
+    Pipeline(PipelineFlags),
     /// Packs a static binary as an image; `cargo xtask images` calls it.
     #[command(hide = true)]
     Image(crate::image::ImageBuildFlags),
