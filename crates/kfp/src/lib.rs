@@ -22,6 +22,7 @@ pub mod model;
 pub mod names;
 mod problem;
 mod read;
+pub mod run;
 mod value;
 
 pub use emit::Document;

@@ -87,3 +87,23 @@ pub(crate) fn doubles(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+
+/// JSON without blanks, keys in order whatever order the map keeps (another crate may have asked
+/// serde_json for that of insertion).
+pub(crate) fn compact(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(compact).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            let entry =
+                |(key, item): (&String, &Value)| format!("{}:{}", Value::from(key.as_str()), compact(item));
+            let entries: Vec<String> = entries.into_iter().map(entry).collect();
+            format!("{{{}}}", entries.join(","))
+        }
+        other => other.to_string(),
+    }
+}

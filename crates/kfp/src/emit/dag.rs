@@ -89,7 +89,7 @@ fn task(key: &str, task: &Task, pipeline: &Pipeline) -> Value {
     }
     if let Some(each) = &task.each {
         let items = match &each.items {
-            Items::Constant(items) => json!({"raw": Value::from(items.clone()).to_string()}),
+            Items::Constant(items) => json!({"raw": value::compact(&Value::from(items.clone()))}),
             Items::Parameter(name) => json!({"inputParameter": name}),
         };
         said.insert(

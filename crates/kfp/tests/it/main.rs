@@ -6,6 +6,7 @@ mod problems;
 mod python;
 mod reference;
 mod round_trip;
+mod run;
 mod sdk;
 mod speed;
 mod yaml;
