@@ -23,6 +23,7 @@ mod mlflow;
 mod net;
 mod outcome;
 mod package;
+mod pass;
 mod pipeline;
 mod probe;
 mod promote;

@@ -292,6 +292,9 @@ pub fn retrain(settings: &Settings) -> Result<Pipeline, Problems> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Cli;
+    use clap::Parser;
+    use kfp::run::{Artifact, End, Facts, Left, Places, Run, State};
 
     const WRITTEN: &str = include_str!("../pipeline/retrain.yaml");
 
@@ -316,6 +319,65 @@ mod tests {
         assert_eq!(cached("trainer:1"), kfp::model::Cache::Off);
         let digest = format!("trainer@sha256:{}", "0".repeat(64));
         assert_eq!(cached(&digest), kfp::model::Cache::On);
+    }
+
+    /// Every step's command line, as the launcher fills it in, is one that the trainer takes.
+    #[test]
+    fn the_trainer_takes_every_command_line() {
+        let required =
+            ["git_url", "image_repository"].map(|name| (name.to_owned(), format!("x-{name}").into()));
+        let facts = Facts {
+            run_id: "run-7".to_owned(),
+            run_name: "retrain_1".to_owned(),
+            created: String::new(),
+        };
+        let artifact = Artifact {
+            path: "/a/b".to_owned(),
+            ..Artifact::default()
+        };
+        let mut run = Run::new(Pipeline::read(WRITTEN).unwrap(), required.into(), facts).unwrap();
+        let mut steps = Vec::new();
+        while let Some(launch) = run.look().0.into_iter().next() {
+            let files = launch
+                .face
+                .results
+                .keys()
+                .map(|name| (name.clone(), format!("/out/{name}")));
+            let products = launch.face.products.keys();
+            let places = Places {
+                files: files.collect(),
+                artifacts: products
+                    .map(|name| (name.clone(), (format!("/a/{name}"), String::new())))
+                    .collect(),
+                executor_output: "/out/executor_output.json".to_owned(),
+            };
+            let words = launch.command(&places).unwrap();
+            assert_eq!(words[0], "/trainer");
+            let cli = Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+            steps.push(crate::single::name(&cli.command));
+            let left = Left {
+                parameters: launch
+                    .face
+                    .results
+                    .iter()
+                    .map(|(name, _)| (name.clone(), true.into()))
+                    .collect(),
+                artifacts: launch
+                    .face
+                    .products
+                    .keys()
+                    .map(|name| (name.clone(), vec![artifact.clone()]))
+                    .collect(),
+            };
+            run.end(&launch.path, End::Succeeded(left));
+        }
+        assert_eq!(
+            steps,
+            [
+                "load", "train", "validate", "register", "package", "promote", "confirm"
+            ]
+        );
+        assert!(matches!(run.look().1, State::Succeeded(_)));
     }
 
     #[test]

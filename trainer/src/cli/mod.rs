@@ -4,6 +4,7 @@ mod drift;
 mod flags;
 mod gate;
 mod learn;
+mod pass;
 mod trigger;
 
 pub use self::drift::{DriftFlags, Format};
@@ -13,6 +14,7 @@ pub use flags::{
 };
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LabelledFlags, LearnFlags};
+pub use pass::PassFlags;
 pub use trigger::{CauseFlags, PlaceFlags, TriggerFlags};
 
 use clap::{Parser, Subcommand};
