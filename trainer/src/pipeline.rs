@@ -359,8 +359,8 @@ mod tests {
                 parameters: launch
                     .face
                     .results
-                    .iter()
-                    .map(|(name, _)| (name.clone(), true.into()))
+                    .keys()
+                    .map(|name| (name.clone(), true.into()))
                     .collect(),
                 artifacts: launch
                     .face

@@ -86,7 +86,7 @@ fn malformed_yaml_is_refused_with_its_line() {
     // A broken document after a whole one, too.
     let text = format!(
         "{}---\na: {{\n",
-        include_str!("../data/reference-shapes.yaml")
+        include_str!("../data/vendor/reference-shapes.yaml")
             .split("---")
             .next()
             .unwrap_or_default()

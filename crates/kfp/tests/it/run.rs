@@ -187,7 +187,7 @@ fn the_reference_pipeline_runs() {
 
 #[test]
 fn the_reference_shapes_run() {
-    let pipeline = || Pipeline::read(include_str!("../data/reference-shapes.yaml")).expect("is right");
+    let pipeline = || Pipeline::read(include_str!("../data/vendor/reference-shapes.yaml")).expect("is right");
     let mut run = started(pipeline(), &json!({}));
     let (steps, state) = driven(&mut run, &all_well);
     let expected = [

@@ -5,10 +5,13 @@ use kfp::Pipeline;
 use serde_json::{Value, json};
 
 const REFERENCES: [(&str, &str); 2] = [
-    ("iris-retrain", include_str!("../data/reference-pipeline.yaml")),
+    (
+        "iris-retrain",
+        include_str!("../data/vendor/reference-pipeline.yaml"),
+    ),
     (
         "iris-retrain-shapes",
-        include_str!("../data/reference-shapes.yaml"),
+        include_str!("../data/vendor/reference-shapes.yaml"),
     ),
 ];
 
