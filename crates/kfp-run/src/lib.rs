@@ -40,6 +40,7 @@ mod record;
 mod resume;
 mod runner;
 mod schedule;
+mod settle;
 
 pub use cache::Cache;
 pub use environment::Given;

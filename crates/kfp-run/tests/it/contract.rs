@@ -1,11 +1,11 @@
 //! What a step finds and what becomes of what it leaves, as with the launcher.
 
-use crate::support::{HOST, alone, fault, ran, runner, script, text, with};
+use crate::support::{alone, fault, ran, runner, script, text};
 use kfp::argument::Piece;
 use kfp::build::{Builder, if_present, text as word};
 use kfp::container::Retry;
-use kfp::kind::{Anything, Boolean, Dataset, Double, Integer, List, Metrics, Struct, Text};
-use kfp_run::{AttemptState, RunState, StepState};
+use kfp::kind::{Boolean, Dataset, Double, Integer, List, Metrics, Struct, Text};
+use kfp_run::{AttemptState, RunState};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -336,130 +336,5 @@ fn mounts_are_folders_of_the_step() {
     assert!(
         !text(folder.join("run.json")).contains("hush"),
         "a secret is in the record"
-    );
-}
-
-#[test]
-fn results_are_taken_again_from_the_cache() {
-    let place = tempfile::tempdir().unwrap();
-    let effects = place.path().join("effects");
-    let pipeline = |cached: bool| {
-        let mut b = Builder::new("cached");
-        let seed = b.parameter_or::<Integer>("seed", 1);
-        let mut step = script(
-            "make",
-            &format!(
-                "echo \"$1\" >> {}; echo \"$1\" > \"$2\"; echo $1 > \"$3\"",
-                effects.display()
-            ),
-        );
-        let input = step.input::<Integer>("seed");
-        step.arg(&input);
-        let data = step.output_artifact::<Anything>("data");
-        step.arg(&data);
-        let out = step.output::<Integer>("out");
-        step.arg(&out);
-        let task = b.task("make", &step).set(&input, &seed);
-        if cached { task.cached() } else { task }.add();
-        b.build().unwrap()
-    };
-    let run = |name: &str, cached: bool, seed: i64| {
-        let mut runner = with(
-            runner(pipeline(cached), &place.path().join(name)),
-            json!({"seed": seed}),
-        );
-        runner.cache = Some(kfp_run::Cache::new(place.path().join("cache")));
-        let record = ran(&runner, RunState::Succeeded);
-        let step = &record.steps["make"];
-        assert_eq!(step.outputs.parameters["out"], seed);
-        assert_eq!(
-            text(runner.folder.join(&step.outputs.artifacts["data"][0].path)),
-            format!("{seed}\n")
-        );
-        step.cached
-    };
-    assert!(!run("one", true, 1));
-    assert!(run("two", true, 1));
-    assert!(!run("three", true, 2));
-    assert!(!run("four", false, 1));
-    assert_eq!(text(&effects), "1\n2\n1\n");
-    for entry in std::fs::read_dir(place.path().join("cache")).unwrap() {
-        std::fs::write(entry.unwrap().path().join("0"), "broken").unwrap();
-    }
-    assert!(!run("five", true, 1), "a broken entry is a miss");
-    assert!(run("six", true, 1));
-}
-
-#[test]
-fn what_cannot_begin_changes_nothing() {
-    let place = tempfile::tempdir().unwrap();
-    let folder = place.path().join("run");
-    let begin = || runner(alone(&script("one", "true")), &folder);
-    let mut unknown = begin();
-    unknown.images = &NONE;
-    let error = unknown.start(&mut |_| {}).unwrap_err();
-    assert_eq!((error.id(), folder.exists()), ("image-unknown", false));
-    assert!(
-        error
-            .to_string()
-            .contains("component one: image \"image:1\": nothing on this machine"),
-        "{error}"
-    );
-    let error = with(begin(), json!({"nope": 1})).start(&mut |_| {}).unwrap_err();
-    assert_eq!((error.id(), folder.exists()), ("pipeline-wrong", false));
-    let error = begin().resume(&mut |_| {}).unwrap_err();
-    assert_eq!((error.id(), folder.exists()), ("nothing-to-resume", false));
-    assert!(HOST.others.is_some());
-    ran(&begin(), RunState::Succeeded);
-    let error = begin().start(&mut |_| {}).unwrap_err();
-    assert_eq!(error.id(), "run-exists");
-    assert!(
-        error
-            .to_string()
-            .contains("there is run run-7 already; go on with kfp-run --resume"),
-        "{error}"
-    );
-    std::fs::write(folder.join("run.json"), "{").unwrap();
-    assert_eq!(begin().resume(&mut |_| {}).unwrap_err().id(), "record-broken");
-}
-
-static NONE: kfp_run::Commands = kfp_run::Commands {
-    images: std::collections::BTreeMap::new(),
-    others: None,
-};
-
-#[test]
-fn a_run_that_is_cancelled_stops_and_goes_on() {
-    let place = tempfile::tempdir().unwrap();
-    let flag = place.path().join("flag");
-    let mut b = Builder::new("stopped");
-    let first = b.task("first", &script("first", "true")).add();
-    let wait = script(
-        "wait",
-        &format!("test -e {0} || {{ touch {0}; sleep 300; }}", flag.display()),
-    );
-    b.task("wait", &wait).after(&first).add();
-    let pipeline = b.build().unwrap();
-    let folder = place.path().join("run");
-    let stopped = runner(pipeline.clone(), &folder);
-    let record = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let deadline = Instant::now() + Duration::from_secs(30);
-            while !flag.exists() && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            stopped.cancel.cancel();
-        });
-        ran(&stopped, RunState::Cancelled)
-    });
-    assert_eq!(record.steps["wait"].attempts[0].state, AttemptState::Interrupted);
-    assert_eq!(record.steps["first"].state, StepState::Succeeded);
-    let (record, events) = crate::support::resumed(&runner(pipeline, &folder)).unwrap();
-    assert_eq!(record.state, RunState::Succeeded);
-    assert_eq!(
-        events[0],
-        kfp_run::Event::Kept {
-            step: "first".to_owned()
-        }
     );
 }

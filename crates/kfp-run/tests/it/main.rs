@@ -1,5 +1,6 @@
 //! The crate from outside: pipelines as real processes.
 
+mod begin;
 mod contract;
 mod hostile;
 mod killed;

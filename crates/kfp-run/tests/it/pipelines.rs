@@ -13,6 +13,9 @@ use std::process::Command;
 const RETRAIN: &str = include_str!("../../../kfp/tests/data/vendor/reference-pipeline.yaml");
 const SHAPES: &str = include_str!("../../../kfp/tests/data/vendor/reference-shapes.yaml");
 
+/// Digests and metadata.
+type Kept = Vec<(String, Map<String, Value>)>;
+
 /// What a run came to, without its times and places.
 #[derive(Serialize)]
 pub struct Came {
@@ -24,7 +27,7 @@ pub struct Came {
 #[derive(Serialize)]
 struct Left {
     parameters: BTreeMap<String, Value>,
-    artifacts: BTreeMap<String, Vec<(String, Map<String, Value>)>>,
+    artifacts: BTreeMap<String, Kept>,
     said: Vec<String>,
 }
 
