@@ -61,7 +61,7 @@ fn run(flags: &Flags) -> Result<bool, String> {
         resume_command: format!("kfp-run --resume --dir {}", flags.dir.display()),
         pipeline,
     };
-    let mut progress = |event: &Event| eprintln!("{}", line(event));
+    let mut progress = |event: &Event| eprintln!("{event}");
     let record = match flags.resume {
         true => runner.resume(&mut progress),
         false => runner.start(&mut progress),
@@ -87,19 +87,6 @@ fn images(flags: &Flags) -> Commands {
             .map(|(name, root)| (name.clone(), unpacked(root)))
             .collect(),
         others: flags.host.then_some(host),
-    }
-}
-
-fn line(event: &Event) -> String {
-    match event {
-        Event::Started { step, attempt } => format!("{step}: attempt {attempt}"),
-        Event::Succeeded {
-            step, cached: true, ..
-        } => format!("{step}: done, cached"),
-        Event::Succeeded { step, seconds, .. } => format!("{step}: done in {seconds:.1} s"),
-        Event::Kept { step } => format!("{step}: done before"),
-        Event::Retry { step, fault, pause } => format!("{step}: {fault}; again in {} s", pause.as_secs()),
-        Event::Failed { step, fault } => format!("{step}: {fault}"),
     }
 }
 

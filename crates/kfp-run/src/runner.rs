@@ -14,6 +14,7 @@ use kfp::model::Body;
 use kfp::run::{Facts, Run};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -95,6 +96,24 @@ pub enum Event {
         /// Why.
         fault: Fault,
     },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Started { step, attempt: 1 } => write!(f, "{step}: begins"),
+            Event::Started { step, attempt } => write!(f, "{step}: begins, attempt {attempt}"),
+            Event::Succeeded {
+                step, cached: true, ..
+            } => write!(f, "{step}: done, cached"),
+            Event::Succeeded { step, seconds, .. } => write!(f, "{step}: done in {seconds:.1} s"),
+            Event::Kept { step } => write!(f, "{step}: was done before"),
+            Event::Retry { step, fault, pause } => {
+                write!(f, "{step}: {fault}; again in {:.1} s", pause.as_secs_f64())
+            }
+            Event::Failed { step, fault } => write!(f, "{step}: failed: {fault}"),
+        }
+    }
 }
 
 /// A run that is to be begun, or taken up again.
