@@ -25,6 +25,12 @@ pub struct Flags {
     /// Id of the run [default: a new one].
     #[arg(long, value_name = "ID")]
     pub run_id: Option<String>,
+    /// OCI layout that images are taken from.
+    #[arg(long, value_name = "DIR", requires = "unpacked", conflicts_with_all = ["image", "host"])]
+    pub layout: Option<PathBuf>,
+    /// With --layout: where images are unpacked.
+    #[arg(long, value_name = "DIR")]
+    pub unpacked: Option<PathBuf>,
     /// An image and the folder that it is unpacked in. May be repeated.
     #[arg(long, value_name = "REFERENCE=DIR", value_parser = file)]
     pub image: Vec<(String, PathBuf)>,

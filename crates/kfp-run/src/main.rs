@@ -6,7 +6,8 @@ use clap::Parser;
 use flags::Flags;
 use kfp::Pipeline;
 use kfp_run::{
-    Cache, Cancel, Commands, Event, Given, Image, Keeper, Limits, Record, RunState, Runner, keep, parameters,
+    Cache, Cancel, Commands, Event, Given, Image, Keeper, Layout, Limits, Record, Resolve, RunState, Runner,
+    keep, parameters,
 };
 use std::process::ExitCode;
 
@@ -45,7 +46,7 @@ fn run(flags: &Flags) -> Result<bool, String> {
         parameters: given,
         folder: flags.dir.clone(),
         run_id: flags.run_id.clone(),
-        images: &images,
+        images: &*images,
         given: Given {
             objects: flags.objects()?,
             volumes: flags.volume.iter().cloned().collect(),
@@ -71,7 +72,10 @@ fn run(flags: &Flags) -> Result<bool, String> {
     Ok(record.state == RunState::Succeeded)
 }
 
-fn images(flags: &Flags) -> Commands {
+fn images(flags: &Flags) -> Box<dyn Resolve> {
+    if let (Some(folder), Some(unpacked)) = (flags.layout.clone(), flags.unpacked.clone()) {
+        return Box::new(Layout { folder, unpacked });
+    }
     let host = Image {
         host: true,
         programs: flags.program.iter().cloned().collect(),
@@ -82,12 +86,12 @@ fn images(flags: &Flags) -> Commands {
         ..Image::default()
     };
     let images = flags.image.iter();
-    Commands {
+    Box::new(Commands {
         images: images
             .map(|(name, root)| (name.clone(), unpacked(root)))
             .collect(),
         others: flags.host.then_some(host),
-    }
+    })
 }
 
 fn said(record: &Record, resume: &str) {

@@ -1,8 +1,8 @@
 //! How a run begins, what it takes from others, and how it is stopped.
 
-use crate::support::{alone, ran, runner, script, text, with};
+use crate::support::{PROGRAM, alone, ran, runner, script, text, with};
 use kfp::build::Builder;
-use kfp::kind::{Anything, Integer};
+use kfp::kind::{Anything, Integer, Text};
 use kfp_run::{AttemptState, RunState, StepState};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -129,4 +129,60 @@ fn a_run_that_is_cancelled_stops_and_goes_on() {
             step: "first".to_owned()
         }
     );
+}
+
+#[test]
+fn a_document_runs_with_the_images_of_a_layout() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name).display().to_string();
+    let store = oci::open_store(&format!("oci-layout:{}", at("images"))).unwrap();
+    let program = b"#!/bin/sh\nprintf '%s' \"$MODE $1\" > \"$2\"\n".to_vec();
+    let files = oci::LayerFiles::new().file("step", 0o755, program).unwrap();
+    let config = oci::ImageConfig {
+        env: [("MODE".to_owned(), "from the image,".to_owned())].into(),
+        ..oci::ImageConfig::default()
+    };
+    let digest = oci::image::build_base(store.as_ref(), "team/step", &[files], &config).unwrap();
+    store.tag("team/step:1", &digest, false).unwrap();
+
+    let mut b = Builder::new("packed");
+    let word = b.parameter::<Text>("word");
+    let mut step = kfp::build::Step::new("step", "team/step:1", 60);
+    step.command(["/step"]);
+    let input = step.input::<Text>("word");
+    step.arg(&input);
+    let said = step.output::<Text>("said");
+    step.arg(&said);
+    let task = b.task("step", &step).set(&input, &word).add();
+    b.export("said", &task.output(&said));
+    std::fs::write(at("pipeline.yaml"), b.build().unwrap().emit().unwrap().text).unwrap();
+
+    let run = |more: &[&str]| {
+        let mut program = std::process::Command::new(PROGRAM);
+        program.args([
+            "--dir",
+            &at("run"),
+            "--layout",
+            &at("images"),
+            "--unpacked",
+            &at("unpacked"),
+        ]);
+        program.args(more).output().unwrap()
+    };
+    let refused = run(&[&at("pipeline.yaml")]);
+    let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("parameter word: is required; expected STRING [pipeline-wrong]"),
+        "{errors}"
+    );
+    let ran = run(&[&at("pipeline.yaml"), "--param", "word=given"]);
+    let errors = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert_eq!(ran.status.code(), Some(0), "{errors}");
+    let outputs: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(outputs["parameters"]["said"], "from the image, given");
+    let again = run(&[&at("pipeline.yaml"), "--param", "word=given"]);
+    let errors = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(errors.contains("[run-exists]"), "{errors}");
+    assert_eq!(run(&["--resume"]).status.code(), Some(0));
 }
