@@ -182,9 +182,12 @@ impl Fault {
 mod tests {
     use super::*;
 
+    const PAGE: &str = include_str!("../../../docs/pipelines.md");
+
     #[test]
-    fn ids_are_written_as_they_are_said() {
+    fn ids_are_written_as_they_are_said_and_are_in_the_docs() {
         for id in FaultId::ALL {
+            assert!(PAGE.contains(&format!("`{}`", id.word())), "{id:?}");
             assert_eq!(serde_json::to_value(id).unwrap(), id.word());
         }
     }

@@ -6,7 +6,9 @@ use kfp::kind::{Anything, Text};
 use kfp_run::RunState;
 use std::time::{Duration, Instant};
 
-const STEPS: u32 = 40;
+const STEPS: u32 = 20;
+const ROUNDS: u32 = 3;
+const SCRIPT: &str = "cat \"$1\" > \"$2\" 2> /dev/null; printf x > \"$3\"";
 
 /// The bar is 20 ms in a release; a debug build on a busy machine gets five times as much.
 const BAR: Duration = Duration::from_millis(if cfg!(debug_assertions) { 100 } else { 20 });
@@ -14,7 +16,7 @@ const BAR: Duration = Duration::from_millis(if cfg!(debug_assertions) { 100 } el
 #[test]
 fn a_step_costs_little_besides_its_own_time() {
     let mut b = Builder::new("many");
-    let mut step = script("step", "cat \"$1\" > \"$2\" 2> /dev/null; printf x > \"$3\"");
+    let mut step = script("step", SCRIPT);
     let data = step.input_artifact::<Anything>("data");
     step.arg(&data);
     let out = step.output_artifact::<Anything>("out");
@@ -34,35 +36,34 @@ fn a_step_costs_little_besides_its_own_time() {
     }
     let pipeline = b.build().unwrap();
     let place = tempfile::tempdir().unwrap();
-
-    // The same shell, started without a runner.
     let file = |name: &str| place.path().join(name);
     std::fs::write(file("in"), "rows\n").unwrap();
-    let start = Instant::now();
-    for _ in 0..STEPS {
-        let mut shell = std::process::Command::new("sh");
-        shell.args([
-            "-c",
-            "cat \"$1\" > \"$2\" 2> /dev/null; printf x > \"$3\"",
-            "step",
-        ]);
-        let status = shell
-            .args([file("in"), file("out"), file("word")])
-            .status()
-            .unwrap();
-        assert!(status.success());
-    }
-    let bare = start.elapsed() / STEPS;
-
-    let start = Instant::now();
-    ran(&runner(pipeline, &place.path().join("run")), RunState::Succeeded);
-    let each = start.elapsed() / (STEPS + 1);
-    println!(
-        "a step alone {bare:?}, in a run {each:?}: {:?} besides",
+    // The best of some rounds: what else the machine does is not ours.
+    let best = (0..ROUNDS).map(|round| {
+        let start = Instant::now();
+        for _ in 0..STEPS {
+            // The same shell, started without a runner.
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", SCRIPT, "step"]);
+            let status = shell
+                .args([file("in"), file("out"), file("word")])
+                .status()
+                .unwrap();
+            assert!(status.success());
+        }
+        let bare = start.elapsed() / STEPS;
+        let start = Instant::now();
+        ran(
+            &runner(pipeline.clone(), &file(&format!("run-{round}"))),
+            RunState::Succeeded,
+        );
+        let each = start.elapsed() / (STEPS + 1);
+        println!(
+            "a step alone {bare:?}, in a run {each:?}: {:?} besides",
+            each.saturating_sub(bare)
+        );
         each.saturating_sub(bare)
-    );
-    assert!(
-        each.saturating_sub(bare) <= BAR,
-        "{each:?} for each step, {bare:?} without a runner"
-    );
+    });
+    let best = best.min().unwrap();
+    assert!(best <= BAR, "{best:?} for each step besides its own time");
 }
