@@ -30,6 +30,12 @@ pub enum Error {
         /// The command.
         resume: String,
     },
+    /// The folder has something else in it.
+    #[error("{path}: is not of a run; expected an empty folder, or none")]
+    FolderNotEmpty {
+        /// What was found.
+        path: PathBuf,
+    },
     /// The folder has none.
     #[error("{path}: there is no run to go on with; start one without --resume")]
     NothingToResume {
@@ -106,6 +112,7 @@ impl Error {
             Error::FolderIo { .. } => "folder-io",
             Error::FolderLocked { .. } => "folder-locked",
             Error::RunExists { .. } => "run-exists",
+            Error::FolderNotEmpty { .. } => "folder-not-empty",
             Error::NothingToResume { .. } => "nothing-to-resume",
             Error::RecordBroken { .. } => "record-broken",
             Error::PipelineChanged { .. } => "pipeline-changed",

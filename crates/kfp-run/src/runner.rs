@@ -170,6 +170,9 @@ impl Runner<'_> {
         let images = self.images()?;
         fs::create_dir_all(&self.folder).map_err(|source| self.io(&self.folder, source))?;
         let folder = self.absolute()?;
+        if !Record::path(&folder).exists() {
+            self.is_empty(&folder)?;
+        }
         let lock = self.lock(&folder)?;
         if let Some(found) = Record::read(&folder)? {
             return Err(Error::RunExists {
@@ -178,8 +181,6 @@ impl Runner<'_> {
                 resume: self.resume_command.clone(),
             });
         }
-        let steps = folder.join("steps");
-        files::remove(&steps).map_err(|source| self.io(&steps, source))?;
         let file = folder.join("pipeline.yaml");
         files::write(&file, text.as_bytes()).map_err(|source| self.io(&file, source))?;
         record.write(&folder)?;
@@ -289,6 +290,19 @@ impl Runner<'_> {
                     value: value.to_string(),
                     begun: begun.map_or("nothing".to_owned(), Value::to_string),
                 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody's folder is not written into. A start that was cut off may have left its first files.
+    fn is_empty(&self, folder: &Path) -> Result<(), Error> {
+        let known = ["lock", "pipeline.yaml", "pipeline.yaml.new", "run.json.new"];
+        let entries = fs::read_dir(folder).map_err(|source| self.io(folder, source))?;
+        for entry in entries {
+            let entry = entry.map_err(|source| self.io(folder, source))?;
+            if !known.iter().any(|name| entry.file_name() == *name) {
+                return Err(Error::FolderNotEmpty { path: entry.path() });
             }
         }
         Ok(())

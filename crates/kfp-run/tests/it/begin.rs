@@ -77,6 +77,10 @@ fn what_cannot_begin_changes_nothing() {
     assert_eq!((error.id(), folder.exists()), ("pipeline-wrong", false));
     let error = begin().resume(&mut |_| {}).unwrap_err();
     assert_eq!((error.id(), folder.exists()), ("nothing-to-resume", false));
+    std::fs::create_dir_all(folder.join("steps")).unwrap();
+    let error = begin().start(&mut |_| {}).unwrap_err();
+    assert_eq!(error.id(), "folder-not-empty");
+    std::fs::remove_dir(folder.join("steps")).unwrap();
     ran(&begin(), RunState::Succeeded);
     let error = begin().start(&mut |_| {}).unwrap_err();
     assert_eq!(error.id(), "run-exists");
