@@ -149,7 +149,7 @@ faults! {
     KilledBySignal = "killed-by-signal", "A signal ended it.";
     DeadlineExceeded = "deadline-exceeded", "It took too long, or the whole run did.";
     CannotStart = "cannot-start", "The program is not there or is none.";
-    KeeperLost = "keeper-lost", "The process that watches the step was killed.";
+    KeeperLost = "keeper-lost", "The process that watches the step was killed; what the step has started may live on.";
     InputMissing = "input-missing", "A placeholder needs an input that the task was not given.";
     OutputMissing = "output-missing", "An output parameter was not written.";
     OutputMistyped = "output-mistyped", "An output parameter is of another type.";
