@@ -1,13 +1,13 @@
 //! One step as its own process: flags in, result out, the rest in the run's folder.
 
-use crate::cli::{Command, PassFlags, TrainFlags, ValidateFlags};
+use crate::cli::{Command, PassFlags, PipelineCommand, PipelineFlags, TrainFlags, ValidateFlags};
 use crate::failure::{Failure, Result};
 use crate::folder::Folder;
 use crate::mlflow::Tracking;
 use crate::outcome::{Outcome, Status};
 use crate::{
-    champion, compare, confirm, data, image, live, load, package, pass, pipeline, promote, register, run,
-    smoke, train, trigger, validate,
+    champion, compare, confirm, data, image, live, load, package, pass, pipeline, pipeline_run, promote,
+    register, run, smoke, train, trigger, validate,
 };
 use contract::names::exit;
 use serde_json::Value;
@@ -130,8 +130,12 @@ fn alone_or_whole(command: &Command) -> Result<Said> {
         }
         Command::Smoke(flags) => smoke::smoke(flags),
         Command::Trigger(flags) => trigger::trigger(flags),
-        Command::Pipeline(flags) => {
-            let settings = flags.image.clone().map(|image| pipeline::Settings { image });
+        Command::Pipeline(PipelineFlags {
+            command: Some(PipelineCommand::Run(flags)),
+            ..
+        }) => pipeline_run::run(flags),
+        Command::Pipeline(PipelineFlags { image, .. }) => {
+            let settings = image.clone().map(|image| pipeline::Settings { image });
             let document = pipeline::retrain(&settings.unwrap_or_default()).and_then(|made| made.emit());
             let document = document.map_err(|problems| Failure::new(2, problems.to_string()))?;
             return Ok(Said::Report(document.text, 0));

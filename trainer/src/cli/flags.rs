@@ -184,14 +184,6 @@ pub struct PackageFlags {
     pub base_image: String,
 }
 
-/// Flags of `pipeline`.
-#[derive(Clone, Debug, Args)]
-pub struct PipelineFlags {
-    /// The trainer's image, for every step [default: its name in the repository's manifests].
-    #[arg(long, value_name = "REFERENCE")]
-    pub image: Option<String>,
-}
-
 /// Flags of `promote`.
 #[derive(Clone, Debug, Args)]
 pub struct PromoteFlags {

@@ -5,16 +5,18 @@ mod flags;
 mod gate;
 mod learn;
 mod pass;
+mod pipeline;
 mod trigger;
 
 pub use self::drift::{DriftFlags, Format};
 pub use flags::{
-    ConfirmFlags, GitFlags, LiveFlags, LoadFlags, MlflowFlags, PackageFlags, PipelineFlags, PromoteFlags,
-    RegisterFlags, RunFlags, SmokeFlags, TrainFlags, ValidateFlags,
+    ConfirmFlags, GitFlags, LiveFlags, LoadFlags, MlflowFlags, PackageFlags, PromoteFlags, RegisterFlags,
+    RunFlags, SmokeFlags, TrainFlags, ValidateFlags,
 };
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LabelledFlags, LearnFlags};
 pub use pass::PassFlags;
+pub use pipeline::{PipelineCommand, PipelineFlags, PipelineRunFlags};
 pub use trigger::{CauseFlags, PlaceFlags, TriggerFlags};
 
 use clap::{Parser, Subcommand};
@@ -63,7 +65,7 @@ pub enum Command {
     /// is compared, too. One comparison is one look: the whole of --level is spent on it. Exit codes: 0 compared,
     /// 15 drift was found and --fail-on-drift is set, 10 a table is refused, 2 usage, 1 anything else.
     Drift(Box<DriftFlags>),
-    /// Prints the retrain as a pipeline of Kubeflow Pipelines; `cargo xtask codegen` calls it.
+    /// Prints the retrain as a pipeline of Kubeflow Pipelines, or runs it here.
     #[command(hide = true)]
     Pipeline(PipelineFlags),
     /// Packs a static binary as an image; `cargo xtask images` calls it.
