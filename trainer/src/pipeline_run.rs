@@ -202,6 +202,10 @@ fn outcome_of(record: &Record, run_dir: &Path, path: &str) -> Result<Option<Outc
     };
     for saved in step.outputs.artifacts.values().flatten() {
         let folder = Folder::new(run_dir.join(&saved.path));
+        // Metrics are a file.
+        if !folder.path().is_dir() {
+            continue;
+        }
         if let Some(outcome) = read_json(&folder.path().join(format!("{name}.json")))? {
             return Ok(Some(outcome));
         }
