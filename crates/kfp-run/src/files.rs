@@ -10,14 +10,25 @@ const DEPTH_MAX: usize = 64;
 /// Files and folders of an artifact.
 const ENTRIES_MAX: usize = 1_000_000;
 
-/// Writes a file aside and renames it into its place. One writer at a time.
+/// Writes a file aside and renames it into its place, whole after a `kill -9`. One writer at a time.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, false)
+}
+
+/// The same, and on disk before it is in its place: whole after a power cut, too.
+pub(crate) fn write_for_good(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, true)
+}
+
+fn put(path: &Path, bytes: &[u8], for_good: bool) -> io::Result<()> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".new");
     let aside = PathBuf::from(aside);
     let mut file = File::create(&aside)?;
     file.write_all(bytes)?;
-    file.sync_data()?;
+    if for_good {
+        file.sync_data()?;
+    }
     fs::rename(&aside, path)
 }
 

@@ -260,12 +260,23 @@ impl Record {
         Ok(Some(record))
     }
 
+    /// For good, whenever something has ended.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Error> {
+        self.put(folder, files::write_for_good)
+    }
+
+    /// When a step begins: whole after a `kill -9`. A power cut just then can cost the record where a file
+    /// system renames before it writes; the disk is not waited for before each step.
+    pub(crate) fn write_quickly(&self, folder: &Path) -> Result<(), Error> {
+        self.put(folder, files::write)
+    }
+
+    fn put(&self, folder: &Path, write: fn(&Path, &[u8]) -> std::io::Result<()>) -> Result<(), Error> {
         let path = Self::path(folder);
         let put = || {
             let mut text = serde_json::to_vec_pretty(self)?;
             text.push(b'\n');
-            files::write(&path, &text)
+            write(&path, &text)
         };
         put().map_err(|source| Error::FolderIo {
             path: path.clone(),

@@ -182,7 +182,7 @@ impl Runner<'_> {
             });
         }
         let file = folder.join("pipeline.yaml");
-        files::write(&file, text.as_bytes()).map_err(|source| self.io(&file, source))?;
+        files::write_for_good(&file, text.as_bytes()).map_err(|source| self.io(&file, source))?;
         record.write(&folder)?;
         self.drive(&folder, &lock, record, run, images, Earlier::default(), progress)
     }

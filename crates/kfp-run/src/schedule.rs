@@ -260,7 +260,7 @@ impl<'a> Schedule<'a> {
             step.attempts.drain(..surplus);
         }
         // Before the process: whoever takes the run up must know where to look for its end.
-        self.record.write(self.world.folder)?;
+        self.record.write_quickly(self.world.folder)?;
         (self.progress)(&Event::Started {
             step: path.clone(),
             attempt: order.number,

