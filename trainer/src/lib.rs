@@ -24,6 +24,9 @@ mod mlflow;
 mod net;
 mod outcome;
 mod package;
+mod pass;
+mod pipeline;
+mod pipeline_run;
 mod probe;
 mod promote;
 mod reference;
@@ -41,6 +44,10 @@ use std::process::ExitCode;
 
 /// The program: reads flags, does the step, prints its result.
 pub fn main() -> ExitCode {
+    // Started once for each step of a pipeline, by itself.
+    if let Some(exit) = pipeline_run::kept() {
+        return exit;
+    }
     let cli = cli::Cli::parse();
     let name = single::name(&cli.command);
     let (text, exit) = match single::step(&cli.command) {

@@ -1,13 +1,13 @@
 //! One step as its own process: flags in, result out, the rest in the run's folder.
 
-use crate::cli::{Command, MlflowFlags, TrainFlags, ValidateFlags};
+use crate::cli::{Command, PassFlags, PipelineCommand, PipelineFlags, TrainFlags, ValidateFlags};
 use crate::failure::{Failure, Result};
 use crate::folder::Folder;
 use crate::mlflow::Tracking;
 use crate::outcome::{Outcome, Status};
 use crate::{
-    champion, compare, confirm, data, image, live, load, package, promote, register, run, smoke, train,
-    trigger, validate,
+    champion, compare, confirm, data, image, live, load, package, pass, pipeline, pipeline_run, promote,
+    register, run, smoke, train, trigger, validate,
 };
 use contract::names::exit;
 use serde_json::Value;
@@ -34,6 +34,7 @@ pub fn name(command: &Command) -> &'static str {
         Command::Smoke(_) => "smoke",
         Command::Trigger(_) => "trigger",
         Command::Drift(_) => "drift",
+        Command::Pipeline(_) => "pipeline",
         Command::Image(_) => "image",
         Command::Champion(_) => "champion",
     }
@@ -44,6 +45,42 @@ pub fn name(command: &Command) -> &'static str {
 /// # Errors
 /// Each with its exit code.
 pub fn step(command: &Command) -> Result<Said> {
+    let Some((folder, pass)) = passing(command) else {
+        return alone_or_whole(command);
+    };
+    pass::take(pass, &folder)?;
+    let said = alone_or_whole(command)?;
+    let Said::Outcome(outcome) = &said else {
+        return Ok(said);
+    };
+    pass::give(pass, &folder, outcome)?;
+    let asked = pass.result.iter().any(|(field, _)| field == "passed");
+    if outcome.status == Status::Refused && asked {
+        eprintln!("trainer {}: refused: {}", outcome.step, outcome.summary);
+        return Ok(Said::Report(
+            serde_json::to_string(outcome).unwrap_or_default(),
+            0,
+        ));
+    }
+    Ok(said)
+}
+
+/// The folder of a step that takes from others and leaves for others.
+fn passing(command: &Command) -> Option<(Folder, &PassFlags)> {
+    let flags = match command {
+        Command::Load(flags) => &flags.folder,
+        Command::Train(flags) => return Some((Folder::new(flags.run_dir.as_ref()?), &flags.pass)),
+        Command::Validate(flags) => &flags.folder,
+        Command::Register(flags) => &flags.folder,
+        Command::Package(flags) => &flags.folder,
+        Command::Promote(flags) => &flags.folder,
+        Command::Confirm(flags) => &flags.folder,
+        _ => return None,
+    };
+    Some((Folder::new(&flags.run_dir), &flags.pass))
+}
+
+fn alone_or_whole(command: &Command) -> Result<Said> {
     let outcome = match command {
         Command::Load(flags) => {
             let folder = Folder::new(&flags.folder.run_dir);
@@ -54,7 +91,11 @@ pub fn step(command: &Command) -> Result<Said> {
         Command::Validate(flags) => judged(flags),
         Command::Register(flags) => {
             let folder = Folder::new(&flags.folder.run_dir);
-            let outcome = register::register(&folder, &run_key(&folder)?, &Tracking::open(&flags.mlflow)?)?;
+            let outcome = register::register(
+                &folder,
+                &run_key(&folder, &flags.folder.pass)?,
+                &Tracking::open(&flags.mlflow)?,
+            )?;
             keep(&folder, outcome)
         }
         Command::Package(flags) => {
@@ -70,7 +111,7 @@ pub fn step(command: &Command) -> Result<Said> {
                 &folder,
                 &repo,
                 &flags.git.environment,
-                &run_key(&folder)?,
+                &run_key(&folder, &flags.folder.pass)?,
                 flags.again,
             )?;
             keep(&folder, outcome)
@@ -89,6 +130,16 @@ pub fn step(command: &Command) -> Result<Said> {
         }
         Command::Smoke(flags) => smoke::smoke(flags),
         Command::Trigger(flags) => trigger::trigger(flags),
+        Command::Pipeline(PipelineFlags {
+            command: Some(PipelineCommand::Run(flags)),
+            ..
+        }) => pipeline_run::run(flags),
+        Command::Pipeline(PipelineFlags { image, .. }) => {
+            let settings = image.clone().map(|image| pipeline::Settings { image });
+            let document = pipeline::retrain(&settings.unwrap_or_default()).and_then(|made| made.emit());
+            let document = document.map_err(|problems| Failure::new(2, problems.to_string()))?;
+            return Ok(Said::Report(document.text, 0));
+        }
         Command::Image(flags) => image::image(flags),
         Command::Champion(flags) => champion::champion(flags),
         Command::Drift(flags) => {
@@ -142,7 +193,7 @@ fn judged(flags: &ValidateFlags) -> Result<Outcome> {
         validate::validate(&table, &candidate, live.as_ref(), &flags.gate)?,
     )?;
     if verdict.status == Status::Refused {
-        let run_id = refusal(&folder, &flags.mlflow, &verdict)?;
+        let run_id = refusal(&folder, flags, &verdict)?;
         verdict.detail.insert("run_id".to_owned(), run_id.into());
         verdict
             .detail
@@ -151,12 +202,16 @@ fn judged(flags: &ValidateFlags) -> Result<Outcome> {
     Ok(verdict)
 }
 
-fn refusal(folder: &Folder, mlflow: &MlflowFlags, verdict: &Outcome) -> Result<String> {
-    register::record_refusal(folder, &run_key(folder)?, &Tracking::open(mlflow)?, verdict)
+fn refusal(folder: &Folder, flags: &ValidateFlags, verdict: &Outcome) -> Result<String> {
+    let key = run_key(folder, &flags.folder.pass)?;
+    register::record_refusal(folder, &key, &Tracking::open(&flags.mlflow)?, verdict)
 }
 
 /// By which MLflow knows this folder's run: `run`'s own key, or one of what was trained on what.
-fn run_key(folder: &Folder) -> Result<String> {
+fn run_key(folder: &Folder, pass: &PassFlags) -> Result<String> {
+    if let Some(key) = pass.run_key.as_deref().filter(|key| !key.is_empty()) {
+        return Ok(key.to_owned());
+    }
     let state: Option<Value> = crate::folder::read_json(&folder.path().join("run.json"))?;
     if let Some(key) = state.as_ref().and_then(|state| state["key"].as_str()) {
         return Ok(key.to_owned());

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub mod bench;
+pub mod codegen;
 pub mod demo;
 pub mod doctor;
 pub mod down;
@@ -44,6 +45,7 @@ pub fn dispatch(ctx: &Ctx, task: &Task) -> Outcome<()> {
         Task::E2e(flags) => ("e2e", e2e::command(ctx, flags)),
         Task::Test(flags) => ("test", test::command(ctx, flags)),
         Task::Tidy => ("tidy", tidy::command(ctx)),
+        Task::Codegen(flags) => ("codegen", codegen::command(ctx, flags)),
     };
     result.map_err(|failure| {
         // What is to be typed next must name the same cluster.
@@ -56,7 +58,7 @@ pub fn dispatch(ctx: &Ctx, task: &Task) -> Outcome<()> {
 pub fn uses_engine(task: &Task) -> bool {
     !matches!(
         task,
-        Task::Render(_) | Task::Bench(_) | Task::Test(_) | Task::Tidy
+        Task::Render(_) | Task::Bench(_) | Task::Test(_) | Task::Tidy | Task::Codegen(_)
     )
 }
 

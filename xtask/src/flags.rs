@@ -164,6 +164,8 @@ pub enum Task {
     Test(TestFlags),
     /// Check the house rules
     Tidy,
+    /// Write the files that are made from code: the retrain's pipeline
+    Codegen(CodegenFlags),
 }
 
 /// Flags of `up`.
@@ -265,6 +267,14 @@ pub struct RenderFlags {
     pub check: bool,
 }
 
+/// Flags of `codegen`.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct CodegenFlags {
+    /// Fail where a file is not what the code makes, and write nothing
+    #[arg(long)]
+    pub check: bool,
+}
+
 /// Arguments passed on.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PassFlags {
@@ -303,7 +313,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ),
     (
         "For CI and for changing things",
-        &["e2e", "bench", "render", "images", "tidy"],
+        &["e2e", "bench", "render", "images", "tidy", "codegen"],
     ),
 ];
 

@@ -40,6 +40,11 @@ pub const CLIENTS: Venv = Venv {
     name: "clients",
     proof: "bin/schemathesis",
 };
+/// The Kubeflow Pipelines SDK and the published messages.
+pub const KFP: Venv = Venv {
+    name: "kfp",
+    proof: "bin/kfp",
+};
 /// What `bench rows` compares with.
 pub const MLSERVER: Venv = Venv {
     name: "mlserver",

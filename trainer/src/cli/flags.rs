@@ -1,6 +1,6 @@
 //! Flags of each subcommand.
 
-use super::{CauseFlags, DataFlags, GateFlags, LabelledFlags, LearnFlags};
+use super::{CauseFlags, DataFlags, GateFlags, LabelledFlags, LearnFlags, PassFlags};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -10,6 +10,8 @@ pub struct FolderFlag {
     /// Folder of the run: what one step leaves for the next.
     #[arg(long, env = "RUN_DIR", value_name = "DIR")]
     pub run_dir: PathBuf,
+    #[command(flatten)]
+    pub pass: PassFlags,
 }
 
 /// What the inference API is shown, where it asks.
@@ -149,6 +151,8 @@ pub struct TrainFlags {
     /// Folder in which `load` has left the data, instead of --out: the model goes to its `model`.
     #[arg(long, env = "RUN_DIR", value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub pass: PassFlags,
 }
 
 /// Flags of `validate`.

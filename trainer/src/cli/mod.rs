@@ -4,6 +4,8 @@ mod drift;
 mod flags;
 mod gate;
 mod learn;
+mod pass;
+mod pipeline;
 mod trigger;
 
 pub use self::drift::{DriftFlags, Format};
@@ -13,6 +15,8 @@ pub use flags::{
 };
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LabelledFlags, LearnFlags};
+pub use pass::PassFlags;
+pub use pipeline::{PipelineCommand, PipelineFlags, PipelineRunFlags};
 pub use trigger::{CauseFlags, PlaceFlags, TriggerFlags};
 
 use clap::{Parser, Subcommand};
@@ -61,6 +65,9 @@ pub enum Command {
     /// is compared, too. One comparison is one look: the whole of --level is spent on it. Exit codes: 0 compared,
     /// 15 drift was found and --fail-on-drift is set, 10 a table is refused, 2 usage, 1 anything else.
     Drift(Box<DriftFlags>),
+    /// Prints the retrain as a pipeline of Kubeflow Pipelines, or runs it here.
+    #[command(hide = true)]
+    Pipeline(PipelineFlags),
     /// Packs a static binary as an image; `cargo xtask images` calls it.
     #[command(hide = true)]
     Image(crate::image::ImageBuildFlags),

@@ -10,6 +10,7 @@ mod edges;
 mod help;
 mod kills;
 mod labelled;
+mod pipelines;
 mod races;
 mod support;
 mod the_loop;

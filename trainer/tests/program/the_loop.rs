@@ -5,7 +5,7 @@ use crate::support::mlflow;
 use crate::support::redact::redact;
 use crate::support::registry::Registry;
 use crate::support::world::{IRIS, World};
-use crate::{kills, races, triggers};
+use crate::{kills, pipelines, races, triggers};
 use contract::names::{ALIAS_CHALLENGER, ALIAS_CHAMPION, REFERENCE_FILE, exit, release_file};
 use mlflow_client::RunStatus;
 
@@ -16,7 +16,7 @@ fn the_loop() {
     let Some(server) = mlflow::start("the_loop") else {
         return;
     };
-    let parts: [Part; 14] = [
+    let parts: [Part; 15] = [
         ("promoted", promoted),
         ("python", python),
         ("refused", refused),
@@ -31,6 +31,7 @@ fn the_loop() {
         ("smoke", races::smoke),
         ("outrun and wiped", kills::outrun_and_wiped),
         ("triggered", triggers::triggered),
+        ("by pipeline", pipelines::by_pipeline),
     ];
     for (name, part) in parts {
         eprintln!("--- {name}");

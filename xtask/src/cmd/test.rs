@@ -9,7 +9,7 @@ use crate::{
     cargo, cmd,
     ctx::Ctx,
     failure::{Failure, Id, Outcome},
-    flags::{E2eFlags, PassFlags, RenderFlags, TestFlags},
+    flags::{CodegenFlags, E2eFlags, PassFlags, RenderFlags, TestFlags},
     report::{Ending, Line},
     step::{Deadline, Probe},
     venv::{self, Venv},
@@ -62,6 +62,7 @@ pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
     check("tools", &|| environment(ctx, &venv::MLFLOW));
     check("oracle", &|| environment(ctx, &venv::ORACLE));
     check("clients", &|| environment(ctx, &venv::CLIENTS));
+    check("kfp", &|| environment(ctx, &venv::KFP));
     check("actionlint", &|| actionlint::build(ctx).and_then(Checked::note));
     let lint = [
         "clippy",
@@ -74,6 +75,10 @@ pub fn command(ctx: &Ctx, flags: &TestFlags) -> Outcome<()> {
     ];
     check("clippy", &|| cargo_must(ctx, &lint, &[]));
     check("tests", &|| tests(ctx));
+    check("codegen", &|| {
+        cmd::codegen::command(ctx, &CodegenFlags { check: true })?;
+        Checked::note("generated files are what the code makes")
+    });
     check("docs", &|| {
         let doc = ["doc", "--workspace", "--no-deps", "--locked"];
         cargo_must(ctx, &doc, &[("RUSTDOCFLAGS", "--deny warnings")])
@@ -230,6 +235,7 @@ fn cargo_must(ctx: &Ctx, args: &[&str], env: &[(&str, &str)]) -> Outcome<Checked
 fn tests(ctx: &Ctx) -> Outcome<Checked> {
     let oracle = ctx.venv("oracle").join("bin/python");
     let clients = ctx.venv("clients").join("bin/python");
+    let kfp = ctx.venv("kfp").join("bin/python");
     let args = [
         "test",
         "--workspace",
@@ -242,10 +248,11 @@ fn tests(ctx: &Ctx) -> Outcome<Checked> {
         .args(args)
         .deadline(CARGO_DEADLINE)
         .env("DRIFTLESS_ORACLE_PYTHON", oracle.display().to_string())
-        .env("DRIFTLESS_CLIENTS_PYTHON", clients.display().to_string());
+        .env("DRIFTLESS_CLIENTS_PYTHON", clients.display().to_string())
+        .env("DRIFTLESS_KFP_PYTHON", kfp.display().to_string());
     // Without the environments (their own checks have failed then) tests say what they leave out.
     let made = |venv: &venv::Venv| Ok::<_, Failure>(matches!(venv.probe(ctx)?, Probe::Done(_)));
-    if made(&venv::ORACLE)? && made(&venv::CLIENTS)? {
+    if made(&venv::ORACLE)? && made(&venv::CLIENTS)? && made(&venv::KFP)? {
         cmd = cmd.env("DRIFTLESS_STRICT", "1");
     }
     ctx.report.loud(true);

@@ -26,7 +26,7 @@ const IO: &[&str] = &[
 /// A crate (or several) must not reach these, directly or through crates of ours.
 const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
     (
-        &["contract", "drift", "model", "onnx"],
+        &["contract", "drift", "kfp", "model", "onnx"],
         IO,
         "it is pure: values in, values out",
     ),
