@@ -65,21 +65,31 @@ fn said(bytes: &[u8]) -> (Option<i64>, String) {
         message: Option<String>,
     }
     let said: Said = serde_json::from_slice(bytes).unwrap_or_default();
-    let text = match (said.message, said.error_message, said.error_details) {
-        (Some(message), _, _) => message,
-        // The details begin with the message's own words and go on with the reason.
-        (None, Some(message), Some(details)) if details.contains(&message) => details,
-        (None, Some(message), Some(details)) if !details.is_empty() => format!("{message}: {details}"),
-        (None, Some(message), _) => message,
-        (None, None, _) => String::from_utf8_lossy(bytes).into_owned(),
+    let text = match (said.message, said.error_message) {
+        (Some(message), _) => plain(&message),
+        (None, Some(message)) => {
+            let (message, details) = (plain(&message), plain(&said.error_details.unwrap_or_default()));
+            // The details mostly begin with the message and go on with the reason.
+            if details.starts_with(&message) {
+                details
+            } else if details.is_empty() {
+                message
+            } else {
+                format!("{message}: {details}")
+            }
+        }
+        (None, None) => plain(&String::from_utf8_lossy(bytes)),
     };
-    // What follows the first line of a stack trace helps nobody here.
-    let text = text.split("\ngithub.com/").next().unwrap_or_default();
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.is_empty() {
         return (said.code, "the answer is empty".to_owned());
     }
     (said.code, text.chars().take(600).collect())
+}
+
+/// On one line, without the stack trace, which helps nobody here.
+fn plain(text: &str) -> String {
+    let text = text.split("\ngithub.com/").next().unwrap_or_default();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Title or beginning of a web page; `None` for anything else.

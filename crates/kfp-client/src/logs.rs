@@ -1,7 +1,7 @@
 //! Logs of nodes, and the step's own lines in them.
 
 use crate::{Client, Error, answer};
-use reqwest::Method;
+use reqwest::{Method, header::CONTENT_TYPE};
 use std::collections::VecDeque;
 
 /// So much of a log's end is kept; a log has no length limit of its own.
@@ -26,7 +26,11 @@ impl Client {
             let request = self.request(Method::GET, "v1alpha1", &segments);
             let mut response = self.begin(&name, request).await?;
             let status = response.status().as_u16();
-            if !response.status().is_success() {
+            // The web page does not pass this path on: it answers with itself. A step may print a
+            // page too, so that the type tells and not the text.
+            let kind = response.headers().get(CONTENT_TYPE);
+            let page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+            if page || !response.status().is_success() {
                 let location = answer::location(response.headers());
                 let bytes = self.body(&name, response).await?;
                 answer::judge(self.address(), &name, status, location.as_deref(), bytes)?;
@@ -43,19 +47,25 @@ impl Client {
     }
 }
 
-/// The last `count` lines of the step's own; the launcher's where it has none.
+/// The last `count` lines of the step's own; the launcher's or driver's where it has none.
 pub(crate) fn own_lines(log: &str, count: usize) -> Vec<String> {
-    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-    let own: Vec<&str> = lines.iter().copied().filter(|line| !launcher(line)).collect();
-    let chosen = if own.is_empty() { lines } else { own };
+    let lines = || log.lines().filter(|line| !line.trim().is_empty());
+    let mut chosen: Vec<&str> = lines().filter(|line| !engine(line) && !launcher(line)).collect();
+    if chosen.is_empty() {
+        chosen = lines().filter(|line| !engine(line)).collect();
+    }
     chosen[chosen.len().saturating_sub(count)..]
         .iter()
         .map(|line| shown(line))
         .collect()
 }
 
-/// Whether the launcher or the workflow engine wrote it: klog's head (`I1121 11:58:31.123456   15
-/// launcher_v2.go:171] `), or logrus' with `argo=true`.
+/// Whether the workflow engine wrote it.
+fn engine(line: &str) -> bool {
+    line.starts_with("time=") && line.contains("argo=true")
+}
+
+/// Whether the launcher wrote it, by klog's head: `I1121 11:58:31.123456   15 launcher_v2.go:171] `.
 fn launcher(line: &str) -> bool {
     let klog = || {
         let mut chars = line.chars();
@@ -75,7 +85,7 @@ fn launcher(line: &str) -> bool {
             && place.contains(".go:");
         Some(right)
     };
-    klog().unwrap_or(false) || line.starts_with("time=") && line.contains("argo=true")
+    klog().unwrap_or(false)
 }
 
 /// Without what would move a terminal's cursor or colour the rest of the screen.
@@ -113,10 +123,15 @@ mod tests {
             ["ValueError: no rows in file", "Information for users: 1 2 3 4"]
         );
         assert_eq!(own_lines(log, 9).len(), 3);
-        let launcher_only: Vec<&str> = log.lines().filter(|line| launcher(line)).collect();
-        assert_eq!(launcher_only.len(), 3);
-        let last = own_lines(&launcher_only.join("\n"), 1);
-        assert!(last[0].ends_with("exit status 3"), "{last:?}");
+        let others: Vec<&str> = log
+            .lines()
+            .filter(|line| launcher(line) || engine(line))
+            .collect();
+        assert_eq!(others.len(), 3);
+        // Without a word of the step's own the launcher's are better than none.
+        let last = own_lines(&others.join("\n"), 9);
+        assert_eq!(last.len(), 2);
+        assert!(last[1].ends_with("exit status 3"), "{last:?}");
         assert_eq!(own_lines("", 3), Vec::<String>::new());
         assert_eq!(own_lines(&"ü".repeat(600), 1)[0].chars().count(), 503);
     }

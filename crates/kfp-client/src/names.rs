@@ -24,6 +24,10 @@ pub(crate) fn check(field: &'static str, value: &str) -> Result<(), Error> {
     if value.chars().any(char::is_control) {
         return refuse("no control characters");
     }
+    // A run's name reaches its steps, by way of the workflow engine.
+    if value.contains("{{") {
+        return refuse("no {{, which the workflow engine replaces");
+    }
     Ok(())
 }
 

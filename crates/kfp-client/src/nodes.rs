@@ -176,3 +176,36 @@ pub(crate) fn node_id(workflow: &str, path: &str) -> String {
     });
     format!("{workflow}-{hash}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ids and paths of nodes in Argo's own test data.
+    #[test]
+    fn ids_are_argos() {
+        for (workflow, path, id) in [
+            ("steps-jklcl", "steps-jklcl[0].hello1", "steps-jklcl-969694128"),
+            ("steps-9fkqc", "steps-9fkqc[0].pass", "steps-9fkqc-1411266092"),
+            (
+                "steps-stepgroup-id-ref",
+                "steps-stepgroup-id-ref[0].fanout(0:0)",
+                "steps-stepgroup-id-ref-2590864174",
+            ),
+        ] {
+            assert_eq!(node_id(workflow, path), id);
+        }
+    }
+
+    #[test]
+    fn names_of_nodes() {
+        assert_eq!(
+            (base("train(12)"), base("train"), base("a(b"), base("x(0:a)")),
+            ("train", "train", "a(b", "x")
+        );
+        assert_eq!(
+            (driven("train-driver(0)"), driven("driver")),
+            (Some("train"), None)
+        );
+    }
+}
