@@ -206,24 +206,33 @@ fn documents() {
     assert_eq!((document.name(), document.text()), ("iris-retrain", DOCUMENT));
     // Computed by sha256sum of the same bytes.
     assert_eq!(document.version_name(), "sha256-c501a604cda86178");
+    let with = |from: &str, to: &str| DOCUMENT.replace(from, to);
     // The ways of writing that the server takes as well.
     let (pipeline, platform) = DOCUMENT.split_once("---\n").unwrap();
     for text in [
         pipeline.to_owned(),
         format!("{platform}---\n{pipeline}"),
         format!("{DOCUMENT}---\n"),
+        with("# PIPELINE DEFINITION", "# what? {that? }"),
+        with("image: trainer:dev", "image: 'which? that one!'"),
+        with("    dag:\n", "    description: which? that one!\n    dag:\n"),
         format!("{DOCUMENT}---\n# nothing more\n"),
         r#"{"pipelineInfo": {"name": "a"}, "schemaVersion": "2.1.0", "root": {"dag": {}}}"#.to_owned(),
     ] {
         PipelineDocument::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
     }
-    let with = |from: &str, to: &str| DOCUMENT.replace(from, to);
     let refused = [
         "a: b\n\tc: d".to_owned(),
         "a: {b: c".to_owned(),
         format!("{DOCUMENT}---\na: [\n"),
         "a: *nothing\n".to_owned(),
         "a: 1\na: 2\n".to_owned(),
+        // Seen to be accepted by our parser and never by the server's.
+        with("isOptional: true}", "isOptional: tr? ue}"),
+        with("command: [trainer]", "command: [trainer?x]"),
+        with("defaultValue: 0.9,", "defaultValue: !0.9,"),
+        with("root:\n", "root: !!map\n"),
+        with("      train:", "\u{feff}      train:"),
         "a: \u{0}\n".to_owned(),
         String::new(),
         "# nothing\n".to_owned(),
