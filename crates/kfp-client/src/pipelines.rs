@@ -1,7 +1,7 @@
 //! Health, pipelines and their versions.
 
 use crate::pages::Query;
-use crate::{Client, Error, PipelineDocument, answer, names};
+use crate::{Client, Error, PipelineDocument, VersionReference, answer, names};
 use reqwest::{
     Method,
     multipart::{Form, Part},
@@ -166,6 +166,24 @@ impl Client {
         let look = async || self.version(pipeline_id, &name).await;
         self.settle_upload(&format!("version {name:?}"), upload, look)
             .await
+    }
+
+    /// What to run for this document: the pipeline of that name and the version of its hash, each
+    /// uploaded when it is missing.
+    ///
+    /// # Errors
+    /// As [`Client::ensure_pipeline`] and [`Client::ensure_version`].
+    pub async fn ensure_uploaded(
+        &self,
+        name: &str,
+        document: &PipelineDocument,
+    ) -> Result<VersionReference, Error> {
+        let pipeline = self.ensure_pipeline(name, document).await?;
+        let version = self.ensure_version(&pipeline.pipeline_id, document).await?;
+        Ok(VersionReference {
+            pipeline_id: pipeline.pipeline_id,
+            pipeline_version_id: Some(version.pipeline_version_id),
+        })
     }
 
     /// Removes a pipeline with its versions. One that is gone already is no error.

@@ -3,9 +3,7 @@
 use crate::support::kfp::body;
 use crate::support::runs::{ended, node, state_of};
 use crate::support::{DOCUMENT, Kfp, Reply};
-use kfp_client::{
-    Client, Error, NewRun, PipelineDocument, Progress, RunState, VersionReference, Wait, check_parameters,
-};
+use kfp_client::{Client, Error, NewRun, PipelineDocument, Progress, Run, RunState, Wait, check_parameters};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -19,20 +17,13 @@ pub fn wait() -> Wait {
 
 pub async fn new_run(client: &Client, given: Value) -> NewRun {
     let document = PipelineDocument::parse(DOCUMENT).unwrap();
-    let pipeline = client.ensure_pipeline("iris-retrain", &document).await.unwrap();
-    let version = client
-        .ensure_version(&pipeline.pipeline_id, &document)
-        .await
-        .unwrap();
+    let version = client.ensure_uploaded("iris-retrain", &document).await.unwrap();
     let experiment = client.ensure_experiment("iris").await.unwrap();
     NewRun {
         display_name: "retrain_20261121_115831".to_owned(),
         description: "asked for by hand".to_owned(),
         experiment_id: Some(experiment.experiment_id),
-        version: VersionReference {
-            pipeline_id: pipeline.pipeline_id,
-            pipeline_version_id: Some(version.pipeline_version_id),
-        },
+        version,
         parameters: check_parameters(document.parameters(), given.as_object().unwrap()).unwrap(),
         service_account: None,
     }
@@ -268,4 +259,49 @@ async fn a_server_that_is_away_for_a_while() {
         client.wait("nobody", &wait(), |_| ()).await.unwrap_err().id(),
         "kfp-not-found"
     );
+}
+
+/// Names and states as the reference document has them: stock (each node twice), cached, a condition
+/// that was false, an exit handler, nodes without a name.
+#[test]
+fn the_steps_of_a_run() {
+    let stock = json!({"run_id": "r", "state": "SUCCEEDED", "run_details": {"task_details": [
+        node("", "SUCCEEDED", 1, &[]), node("iris-retrain-x7x9k", "SUCCEEDED", 1, &["iris-retrain-x7x9k-12"]),
+        node("iris-retrain-x7x9k(0)", "SUCCEEDED", 1, &[]), node("root", "SUCCEEDED", 2, &[]),
+        node("root-driver(0)", "SUCCEEDED", 1, &[]), node("condition-1", "SKIPPED", 9, &[]),
+        node("condition-1-driver", "SUCCEEDED", 8, &[]), node("load-data-driver(0)", "SUCCEEDED", 2, &[]),
+        node("train(1)", "RUNNING", 7, &[]), node("train(0)", "FAILED", 5, &[]), node("train", "RUNNING", 5, &[]),
+        node("load-data(0)", "SUCCEEDED", 3, &[]), node("load-data", "SUCCEEDED", 3, &[]),
+        node("executor", "SKIPPED", 3, &[]), node("executor(0)", "SKIPPED", 3, &[]),
+        node("validate(0)", "FAILED", 6, &[]), node("validate(1)", "SUCCEEDED", 8, &[]),
+        {"display_name": "exit-handler-1.onExit", "state": "PENDING"},
+    ]}});
+    let run: Run = serde_json::from_value(stock).unwrap();
+    let steps: Vec<String> = run
+        .steps()
+        .iter()
+        .map(|(name, state)| format!("{name} {state}"))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "load-data SUCCEEDED",
+            "train RUNNING",
+            "validate SUCCEEDED",
+            "condition-1 SKIPPED",
+            "exit-handler-1.onExit PENDING"
+        ]
+    );
+    // What is missing or null is no reason to fail, and a later server may know more words.
+    for text in [
+        r#"{"run_id": "r"}"#,
+        r#"{"run_id": "r", "state": null, "error": null, "run_details": null, "finished_at": null, "description": null}"#,
+        r#"{"run_id": "r", "state": "RUNTIME_STATE_UNSPECIFIED", "run_details": {"task_details": null}, "news": 1}"#,
+    ] {
+        let run: Run = serde_json::from_str(text).unwrap();
+        assert_eq!((&run.state, run.steps().len()), (&RunState::Unknown, 0));
+        assert!(!run.state.is_final());
+    }
+    let new: RunState = serde_json::from_str("\"DREAMING\"").unwrap();
+    assert_eq!((new.to_string().as_str(), new.is_final()), ("DREAMING", false));
 }

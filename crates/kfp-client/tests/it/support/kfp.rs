@@ -85,6 +85,15 @@ impl Kfp {
     }
 }
 
+impl Drop for Kfp {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let looping = &self.world.lock().unwrap().looping;
+            assert!(looping.is_empty(), "malformed documents were sent: {looping:?}");
+        }
+    }
+}
+
 pub fn body(status: u16, content_type: &'static str, body: impl ToString) -> Reply {
     Reply::Body {
         status,
