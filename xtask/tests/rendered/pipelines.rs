@@ -56,14 +56,49 @@ fn the_traps_of_the_stock_install_are_closed() {
     }
 }
 
+/// What the bootstrap has to make, since nobody else does: names and keys, as `secrets --pipelines` makes them.
+#[test]
+fn these_secrets_are_wanted() {
+    for environment in ENVIRONMENTS {
+        let Some(all) = rendered(environment, PIPELINES) else {
+            return;
+        };
+        let mut wanted = BTreeSet::new();
+        for object in &all {
+            let pod = rules::pod_spec(object);
+            for container in list(&pod["initContainers"]).chain(list(&pod["containers"])) {
+                for one in list(&container["env"]).map(|one| &one["valueFrom"]["secretKeyRef"]) {
+                    wanted.insert(format!("{} {}", text(&one["name"]), text(&one["key"])));
+                }
+                for one in list(&container["envFrom"]).map(|one| &one["secretRef"]) {
+                    wanted.insert(format!("{} whole", text(&one["name"])));
+                }
+            }
+            for volume in list(&pod["volumes"]) {
+                wanted.insert(format!("{} volume", text(&volume["secret"]["secretName"])));
+            }
+        }
+        wanted.retain(|one| !one.starts_with(' '));
+        assert_eq!(
+            wanted.iter().map(String::as_str).collect::<Vec<_>>(),
+            [
+                "mlpipeline-minio-artifact accesskey",
+                "mlpipeline-minio-artifact secretkey",
+                "mlpipeline-minio-artifact whole",
+                "mysql-secret password",
+                "mysql-secret username",
+            ],
+            "{environment}"
+        );
+    }
+}
+
 /// The API server reads our file; the plugin in it names our MLflow as MLflow wants to be named.
 #[test]
 fn the_plugin_points_at_our_mlflow() {
     for environment in ENVIRONMENTS {
-        let (Some(all), Some(mlflow)) = (
-            rendered(environment, PIPELINES),
-            rendered(environment, "mlflow"),
-        ) else {
+        let (Some(all), Some(mlflow)) = (rendered(environment, PIPELINES), rendered(environment, "mlflow"))
+        else {
             return;
         };
         let pod = rules::pod_spec(the(&all, "Deployment/ml-pipeline"));
@@ -184,15 +219,15 @@ fn its_types_come_before_it_and_lite_has_neither() {
         apps.iter()
             .map(|app| {
                 let wave = text(&app["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]);
-                (
-                    text(&app["metadata"]["name"]).to_owned(),
-                    wave.parse().unwrap(),
-                )
+                (text(&app["metadata"]["name"]).to_owned(), wave.parse().unwrap())
             })
             .collect()
     };
     let full = waves("");
-    assert!(full["kubeflow-pipelines-crds"] < full["kubeflow-pipelines"], "{full:?}");
+    assert!(
+        full["kubeflow-pipelines-crds"] < full["kubeflow-pipelines"],
+        "{full:?}"
+    );
     let lite = waves("components: [../../argocd/components/lite]\n");
     let without: BTreeMap<String, i64> = full
         .into_iter()

@@ -15,8 +15,7 @@ pub const INSTALL: &str = "argocd-install";
 /// Kubeflow Pipelines, below its environment's name.
 pub const PIPELINES: &str = "kubeflow-pipelines";
 /// Whatever profile this clone has, the Applications of all of them are looked at.
-const FULL: &str =
-    "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nmetadata:\n  name: full\n";
+const FULL: &str = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nmetadata:\n  name: full\n";
 
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
