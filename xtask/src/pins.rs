@@ -99,7 +99,7 @@ mod tests {
         for (file, digest) in super::VENDORED {
             let bytes = std::fs::read(root.join(file)).unwrap();
             assert_eq!(
-                format!("sha256:{}", contract::digest::sha256_hex(&bytes)),
+                contract::digest::sha256_hex(&bytes),
                 digest,
                 "{file}: put changes into a patch beside it"
             );

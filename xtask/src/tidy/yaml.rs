@@ -6,14 +6,11 @@ use serde_yaml::Value;
 /// What runs; `argocd/` holds Argo CD's own objects only.
 const WORKLOADS: &[&str] = &["deployment", "statefulset", "daemonset", "job", "cronjob", "pod"];
 const FOLDERS: &[&str] = &["manifests/", "kustomize/", "argocd/"];
-/// Third-party files, kept byte by byte (`pins::VENDORED`): our rules are not theirs.
-const UPSTREAM: &str = "/upstream/";
 
 /// Every rule, for files below the three folders.
 pub fn check(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let ours = FOLDERS.iter().any(|folder| file.path.starts_with(folder)) && !file.path.contains(UPSTREAM);
-    if !ours || !file.is(&[".yaml", ".yml"]) {
+    if !FOLDERS.iter().any(|folder| file.path.starts_with(folder)) || !file.is(&[".yaml", ".yml"]) {
         return findings;
     }
     if file.is(&[".yml"]) {
@@ -106,10 +103,12 @@ fn named(file: &File, object: &Value, findings: &mut Vec<Finding>) {
     if object["metadata"]["namespace"].as_str().is_some() {
         found("base: the namespace is the overlay's to set".to_owned());
     }
-    if matches!(
+    let workload = matches!(
         kind.as_str(),
         "deployment" | "cronjob" | "statefulset" | "daemonset"
-    ) {
+    );
+    // A patch in a base is of something upstream's, under its name.
+    if workload && !patch {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         if name != app {
             found(format!("name: {kind} {name:?} in the folder of {app:?}"));
