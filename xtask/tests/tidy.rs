@@ -140,6 +140,16 @@ fn yaml_that_is_applied() {
 }
 
 #[test]
+fn what_is_upstreams_is_left_alone() {
+    let two = "kind: Service\nmetadata: {name: x, namespace: y}\n---\nkind: Secret\n";
+    passes("manifests/x/upstream/all.yaml", two);
+    breaks("one object", "manifests/x/service.yaml", two);
+    let other = "kind: Deployment\nmetadata: {name: theirs, labels: {app.kubernetes.io/name: theirs}}\n";
+    passes("manifests/x/patches/theirs.yaml", other);
+    assert!(!findings("manifests/x/deployment.yaml", other).is_empty());
+}
+
+#[test]
 fn tags_are_fixed_and_quoted() {
     let path = "kustomize/overlays/local/web/kustomization.yaml";
     let with = |line: &str| format!("kind: Kustomization\nimages:\n  - name: web\n    {line}\n");

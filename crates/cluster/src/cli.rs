@@ -147,6 +147,9 @@ pub struct Secrets {
     /// The robot's name and token come from GIT_USERNAME and GIT_TOKEN: the repository is hosted
     #[arg(long)]
     pub external_git: bool,
+    /// Those of Kubeflow Pipelines too, in its namespace
+    #[arg(long)]
+    pub pipelines: bool,
 }
 
 /// See [`Command::GitCredentials`].

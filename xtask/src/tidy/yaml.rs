@@ -103,10 +103,12 @@ fn named(file: &File, object: &Value, findings: &mut Vec<Finding>) {
     if object["metadata"]["namespace"].as_str().is_some() {
         found("base: the namespace is the overlay's to set".to_owned());
     }
-    if matches!(
+    let workload = matches!(
         kind.as_str(),
         "deployment" | "cronjob" | "statefulset" | "daemonset"
-    ) {
+    );
+    // A patch in a base is of something upstream's, under its name.
+    if workload && !patch {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         if name != app {
             found(format!("name: {kind} {name:?} in the folder of {app:?}"));

@@ -6,5 +6,6 @@ mod access;
 mod cluster;
 mod network;
 mod overlays;
+mod pipelines;
 mod requests;
 mod tree;

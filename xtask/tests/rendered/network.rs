@@ -30,6 +30,16 @@ fn pods(objects: &[Value]) -> Pods {
             ports,
         );
     }
+    // Pods of steps are made by Argo Workflows, which is told their label in its settings.
+    let settings = "ConfigMap/workflow-controller-configmap";
+    for object in objects.iter().filter(|object| tree::named(object) == settings) {
+        let defaults: Value = serde_yaml::from_str(text(&object["data"]["workflowDefaults"])).unwrap();
+        let name = text(&defaults["spec"]["podMetadata"]["labels"]["app.kubernetes.io/name"]);
+        pods.insert(
+            format!("{}/{name}", text(&object["metadata"]["namespace"])),
+            BTreeMap::new(),
+        );
+    }
     pods
 }
 

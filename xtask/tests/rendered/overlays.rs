@@ -13,7 +13,8 @@ fn the_folders_render_as_reviewed() {
     let Some(rendered) = tree::rendered() else { return };
     for (name, text) in rendered {
         // Upstream's 30 objects are reviewed by what ours change in them; `local` is the engine's.
-        if name != INSTALL && !name.starts_with("local-") {
+        // So are the types of Kubeflow Pipelines, whose 16,000 lines are compared with their pin.
+        if name != INSTALL && !name.starts_with("local-") && !name.ends_with("-crds") {
             insta::assert_snapshot!(name.as_str(), text);
         }
     }
@@ -269,6 +270,7 @@ fn every_component_renders() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
         let base = match name.as_str() {
             "in-cluster" | "restricted-egress" => "training",
+            "pipeline-upload" => "kubeflow-pipelines",
             _ => "inference-api",
         };
         let overlay = format!(
@@ -295,6 +297,7 @@ fn every_component_renders() {
             "in-cluster",
             "ingress",
             "metrics-scrape",
+            "pipeline-upload",
             "restricted-egress",
             "smoke",
             "verbose-logs"

@@ -12,6 +12,10 @@ use std::{
 pub const API_DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub const TRAINER_DIGEST: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 pub const INSTALL: &str = "argocd-install";
+/// Kubeflow Pipelines, below its environment's name.
+pub const PIPELINES: &str = "kubeflow-pipelines";
+/// Whatever profile this clone has, the Applications of all of them are looked at.
+const FULL: &str = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nmetadata:\n  name: full\n";
 
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -83,6 +87,7 @@ fn render_all() -> Option<BTreeMap<String, String>> {
     }
     for environment in subfolders(&copy.path().join("argocd/environments")) {
         let name = environment.file_name().unwrap().to_string_lossy().into_owned();
+        fs::write(environment.join("profile/kustomization.yaml"), FULL).unwrap();
         folders.push((format!("argocd-{name}"), environment));
     }
     if upstream(copy.path()) {

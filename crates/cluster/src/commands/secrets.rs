@@ -1,4 +1,4 @@
-//! Secrets of the Git server and of the API's replicas: random, made once, never printed.
+//! Secrets of the Git server, of the API's replicas and of Kubeflow Pipelines: random, made once, never printed.
 
 use crate::{
     Error, Kind, Result,
@@ -19,6 +19,14 @@ const ROBOT: &str = "robot";
 const TRAINING: &str = "training";
 /// Namespace and name of the token that replicas of the API know each other by.
 const DRIFT_EXCHANGE: (&str, &str) = ("serving", "drift-exchange");
+/// Namespace of Kubeflow Pipelines.
+const PIPELINES: &str = "kubeflow";
+/// What its database and its object store are reached with, under upstream's names: Secret, key and value of the
+/// account, key of the random password. The database's account is the one that makes databases.
+const OF_PIPELINES: [(&str, &str, &str, &str); 2] = [
+    ("mysql-secret", "username", "root", "password"),
+    ("mlpipeline-minio-artifact", "accesskey", "kubeflow", "secretkey"),
+];
 /// File in the state folder, in the format of git's `credential.helper=store`.
 pub const CREDENTIALS_FILE: &str = "git-credentials";
 
@@ -43,6 +51,11 @@ pub async fn make(client: &Client, flags: &cli::Secrets) -> Result<Value> {
     let data = [("GIT_USERNAME", &name), ("GIT_TOKEN", &token)];
     put(client, TRAINING, "git-robot", &data, &mut done).await?;
     exchange_token(client, &mut done).await?;
+    if flags.pipelines {
+        of_pipelines(client, &mut done).await?;
+        // What steps push with.
+        put(client, PIPELINES, "git-credentials", &data, &mut done).await?;
+    }
     Ok(json!({"made": done.made, "updated": done.updated, "already": done.already}))
 }
 
@@ -99,6 +112,23 @@ async fn exchange_token(client: &Client, done: &mut Done) -> Result<()> {
     }
     let token = SecretString::from(random_hex::<24>()?);
     put(client, namespace, name, &[("token", &token)], done).await
+}
+
+/// What is there stays: the database took its password when its volume was empty.
+async fn of_pipelines(client: &Client, done: &mut Done) -> Result<()> {
+    for (name, account_key, account, password_key) in OF_PIPELINES {
+        if read(client, PIPELINES, name).await?.is_some() {
+            done.already.push(format!("{PIPELINES}/{name}"));
+            continue;
+        }
+        let (account, password) = (
+            SecretString::from(account),
+            SecretString::from(random_hex::<24>()?),
+        );
+        let data = [(account_key, &account), (password_key, &password)];
+        put(client, PIPELINES, name, &data, done).await?;
+    }
+    Ok(())
 }
 
 async fn read(
