@@ -17,12 +17,15 @@ mod folder;
 mod gate;
 mod hook;
 mod image;
+mod kubeflow;
 mod labelled;
 mod live;
 mod load;
 mod mlflow;
 mod net;
+mod news;
 mod outcome;
+mod own;
 mod package;
 mod pass;
 mod pipeline;
@@ -48,7 +51,7 @@ pub fn main() -> ExitCode {
     if let Some(exit) = pipeline_run::kept() {
         return exit;
     }
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::parse_from(cli::set(std::env::args_os()));
     let name = single::name(&cli.command);
     let (text, exit) = match single::step(&cli.command) {
         Ok(single::Said::Outcome(outcome)) => {

@@ -26,7 +26,9 @@ pub struct Live {
 pub fn repository(flags: &GitFlags, work: &Path) -> Result<Repo> {
     let waiting = |error: &gitops::Error| eprintln!("trainer: {error}; trying again");
     let deadline = Duration::from_secs(flags.git_deadline);
-    Ok(Repo::open(&flags.git_url, &work.join("git-cache"))?.patient(deadline, waiting))
+    let cache = flags.git_cache.clone();
+    let cache = cache.unwrap_or_else(|| work.join("git-cache"));
+    Ok(Repo::open(&flags.git_url, &cache)?.patient(deadline, waiting))
 }
 
 /// Reads manifest and model out of the release's image and checks them against the release.

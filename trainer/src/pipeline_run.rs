@@ -4,24 +4,31 @@ use crate::cli::PipelineRunFlags;
 use crate::failure::{Failure, Result};
 use crate::folder::{Folder, read_json};
 use crate::outcome::{Outcome, Status};
-use crate::pipeline::{Settings, retrain};
+use crate::pipeline::{GIT_SECRET, Settings, retrain};
+use crate::trigger::FOR_GOOD;
 use anyhow::Context;
 use contract::names::{TRAINER, exit};
+use kfp::Pipeline;
 use kfp_run::{Cache, Cancel, Commands, Error, Given, Image, Keeper, Limits, Record, RunState, Runner};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Variables that a step needs and the pipeline does not name: where the engine is, and accounts of MLflow,
 /// of registries and of S3-style stores. Git's account goes to the steps that ask for it alone.
-const INHERITED: [&str; 24] = [
+const INHERITED: [&str; 29] = [
     "API_URL",
+    "API_KEY_FILE",
     "DRIFTLESS_ENGINE_FILE",
+    "DRIFTLESS_EXIT_AFTER",
     "GIT_DEADLINE_SECONDS",
     "LIVE_DEADLINE_SECONDS",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "MLFLOW_RUN_ID",
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
     "MLFLOW_TRACKING_TOKEN",
@@ -43,10 +50,12 @@ const INHERITED: [&str; 24] = [
     "NO_PROXY",
     "RUST_BACKTRACE",
 ];
-/// The Secret with Git's account, and its keys.
-const GIT_SECRET: (&str, [&str; 2]) = ("git-credentials", ["GIT_USERNAME", "GIT_TOKEN"]);
-/// What the mount of the training data is called.
-const TRAINING_DATA: &str = "data";
+/// What a step has decided for good besides.
+const DECIDED: [u8; 2] = [exit::REFUSED, exit::LOCKED];
+/// Parameters that may name a place of this machine.
+const PLACES: [&str; 3] = ["data", "git_url", "image_repository"];
+/// How a place of images on this machine begins.
+const LAYOUT: &str = "oci-layout:";
 
 /// The keeper of a step, where this process was started as one.
 pub fn kept() -> Option<ExitCode> {
@@ -55,56 +64,95 @@ pub fn kept() -> Option<ExitCode> {
     (is(arguments.next(), "pipeline") && is(arguments.next(), "keep")).then(|| kfp_run::keep(arguments))
 }
 
+/// The retrain with this very program as the trainer's image.
+pub struct Here {
+    pipeline: Pipeline,
+    program: PathBuf,
+    images: Commands,
+    cache: Option<Cache>,
+}
+
+impl Here {
+    /// With results of other runs, where a folder of them is given.
+    ///
+    /// # Errors
+    /// When this program cannot be found.
+    pub fn new(cache: Option<&Path>) -> Result<Self> {
+        let program = std::env::current_exe().context("this program does not know where it is")?;
+        let mut settings = Settings::default();
+        let mut digest = settings.image.clone();
+        if cache.is_some() {
+            // Of another program training might be another: its digest is in the key.
+            let bytes = std::fs::read(&program).with_context(|| program.display().to_string())?;
+            digest = contract::sha256_hex(&bytes);
+            settings.image = format!("{TRAINER}@{digest}");
+        }
+        let pipeline = retrain(&settings).map_err(|problems| Failure::new(2, problems))?;
+        let image = Image {
+            digest,
+            programs: [(format!("/{TRAINER}"), program.clone())].into(),
+            ..Image::default()
+        };
+        Ok(Here {
+            pipeline,
+            program,
+            images: Commands {
+                images: [(settings.image, image)].into(),
+                others: None,
+            },
+            cache: cache.map(Cache::new),
+        })
+    }
+
+    /// What every step is given: Git's account where it asks for it, and what the environment says of places.
+    pub fn given() -> Given {
+        Given {
+            objects: git_account(),
+            inherit: INHERITED.map(str::to_owned).into(),
+            ..Given::default()
+        }
+    }
+
+    /// A run in this folder, with the pipeline's defaults.
+    ///
+    /// # Errors
+    /// When the system has nothing left to open.
+    pub fn runner(&self, folder: PathBuf, resume_command: String) -> Result<Runner<'_>> {
+        Ok(Runner {
+            pipeline: self.pipeline.clone(),
+            parameters: BTreeMap::new(),
+            folder,
+            run_id: None,
+            images: &self.images,
+            given: Self::given(),
+            keeper: Keeper {
+                program: self.program.clone(),
+                arguments: ["pipeline", "keep"].map(OsString::from).into(),
+            },
+            cache: self.cache.clone(),
+            limits: Limits {
+                final_codes: DECIDED.into_iter().chain(FOR_GOOD).map(i32::from).collect(),
+                ..Limits::default()
+            },
+            cancel: Cancel::new().context("no pipe")?,
+            resume_command,
+        })
+    }
+}
+
 /// Runs the retrain to its end.
 ///
 /// # Errors
 /// With the exit code of the step that failed, and what it said.
 pub fn run(flags: &PipelineRunFlags) -> Result<Outcome> {
-    let program = std::env::current_exe().context("this program does not know where it is")?;
-    let mut settings = Settings::default();
-    let mut digest = settings.image.clone();
-    if flags.cache.is_some() {
-        // Of another program training might be another: its digest is in the key.
-        let bytes = std::fs::read(&program).with_context(|| program.display().to_string())?;
-        digest = contract::sha256_hex(&bytes);
-        settings.image = format!("{TRAINER}@{digest}");
-    }
-    let pipeline = retrain(&settings).map_err(|problems| Failure::new(2, problems))?;
-    let parameters = kfp_run::parameters(&pipeline, &absolute(&flags.param)?);
-    let parameters = parameters.map_err(|problems| Failure::new(2, problems))?;
-    let image = Image {
-        digest,
-        programs: [(format!("/{TRAINER}"), program.clone())].into(),
-        ..Image::default()
-    };
-    let images = Commands {
-        images: [(settings.image, image)].into(),
-        others: None,
-    };
+    let here = Here::new(flags.cache.as_deref())?;
     let resume_command = format!(
         "trainer pipeline run --resume --run-dir {}",
         flags.run_dir.display()
     );
-    let runner = Runner {
-        pipeline,
-        parameters,
-        folder: flags.run_dir.clone(),
-        run_id: None,
-        images: &images,
-        given: Given {
-            objects: git_account(),
-            volumes: BTreeMap::new(),
-            inherit: INHERITED.map(str::to_owned).into(),
-        },
-        keeper: Keeper {
-            program,
-            arguments: ["pipeline", "keep"].map(OsString::from).into(),
-        },
-        cache: flags.cache.as_ref().map(Cache::new),
-        limits: Limits::default(),
-        cancel: Cancel::new().context("no pipe")?,
-        resume_command: resume_command.clone(),
-    };
+    let mut runner = here.runner(flags.run_dir.clone(), resume_command.clone())?;
+    let parameters = kfp_run::parameters(&runner.pipeline, &absolute(flags.param.clone())?);
+    runner.parameters = parameters.map_err(|problems| Failure::new(2, problems))?;
     let mut progress = |event: &kfp_run::Event| eprintln!("trainer pipeline: {event}");
     let record = match flags.resume {
         true => runner.resume(&mut progress),
@@ -114,13 +162,19 @@ pub fn run(flags: &PipelineRunFlags) -> Result<Outcome> {
     ended(&record, &flags.run_dir, &resume_command)
 }
 
-/// Steps have working folders of their own.
-fn absolute(given: &[(String, String)]) -> Result<Vec<(String, String)>> {
-    let mut given = given.to_vec();
+/// Steps have working folders of their own: places of this machine are named from its root.
+///
+/// # Errors
+/// When nobody knows where this process is.
+pub fn absolute(mut given: Vec<(String, String)>) -> Result<Vec<(String, String)>> {
     for (name, value) in &mut given {
-        if name == TRAINING_DATA && Path::new(value).exists() {
-            let path = std::path::absolute(&value).with_context(|| value.clone())?;
-            *value = path.display().to_string();
+        let (prefix, path) = match value.strip_prefix(LAYOUT) {
+            Some(path) => (LAYOUT, path),
+            None => ("", value.as_str()),
+        };
+        if PLACES.contains(&name.as_str()) && (!prefix.is_empty() || Path::new(path).exists()) {
+            let path = std::path::absolute(path).with_context(|| value.clone())?;
+            *value = format!("{prefix}{}", path.display());
         }
     }
     Ok(given)
@@ -135,7 +189,8 @@ fn git_account() -> BTreeMap<String, BTreeMap<String, SecretString>> {
     [(secret.to_owned(), keys.collect())].into()
 }
 
-fn begun(error: &Error) -> Failure {
+/// Why a run could not be begun or gone on with.
+pub fn begun(error: &Error) -> Failure {
     let exit = match error {
         Error::FolderLocked { .. } => exit::LOCKED,
         Error::FolderIo { .. } | Error::RecordBroken { .. } => 1,
@@ -169,12 +224,17 @@ fn ended(record: &Record, run_dir: &Path, resume: &str) -> Result<Outcome> {
             "state": step.state, "attempts": step.attempts.len(), "cached": step.cached,
         }))).collect::<serde_json::Map<_, _>>(),
     });
+    if let Some(loaded) = outcome_of(record, run_dir, "load")?
+        && loaded.detail.get("news") == Some(&Value::Bool(false))
+    {
+        let failure = Failure::new(exit::NOTHING_NEW, loaded.text("reason").to_owned());
+        return Err(failure.with("steps", detail["steps"].take()));
+    }
     for (path, fields) in [
         ("train", &["model_digest", "dataset", "metrics"][..]),
         ("validate", &["passed", "reasons"]),
-        ("if-passed/register", &["run_id", "model_version"]),
-        ("if-passed/package", &["digest", "image"]),
-        ("if-passed/promote", &["commit"]),
+        ("register", &["run_id", "model_version"]),
+        ("promote", &["digest", "commit"]),
     ] {
         let Some(outcome) = outcome_of(record, run_dir, path)? else {
             continue;

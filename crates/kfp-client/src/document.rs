@@ -128,11 +128,11 @@ impl PipelineDocument {
         &self.parameters
     }
 
-    /// Name of the version: `sha256-` and the first 16 hex digits of the text's SHA-256. The same
+    /// Name of the version: `sha256-` and the first 12 hex digits of the text's SHA-256. The same
     /// bytes are the same version, whoever uploads them.
     pub fn version_name(&self) -> String {
         let digest = Sha256::digest(self.text.as_bytes());
-        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         format!("sha256-{hex}")
     }
 }

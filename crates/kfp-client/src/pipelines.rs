@@ -46,7 +46,7 @@ pub struct Pipeline {
 }
 
 /// A version of a pipeline: one document.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct PipelineVersion {
     /// Id of its pipeline.
     pub pipeline_id: String,
@@ -61,6 +61,18 @@ pub struct PipelineVersion {
     /// RFC 3339.
     #[serde(default, deserialize_with = "answer::time")]
     pub created_at: Option<String>,
+    /// What was uploaded, as JSON: the pipeline itself, or `pipeline_spec` beside `platform_spec`.
+    #[serde(default)]
+    pub pipeline_spec: Option<serde_json::Value>,
+}
+
+impl PipelineVersion {
+    /// What was uploaded; `None` where the server does not show it, or shows something else.
+    pub fn document(&self) -> Option<PipelineDocument> {
+        let spec = self.pipeline_spec.as_ref()?;
+        let pipeline = spec.get("pipeline_spec").unwrap_or(spec);
+        PipelineDocument::parse(&pipeline.to_string()).ok()
+    }
 }
 
 impl Client {
@@ -111,6 +123,21 @@ impl Client {
         };
         let path = ["pipelines", pipeline_id, "versions"];
         self.list(&path, &["pipeline_versions"], query).await
+    }
+
+    /// The newest version of a pipeline, `None` when it has none.
+    ///
+    /// # Errors
+    /// Any of the transport's.
+    pub async fn newest_version(&self, pipeline_id: &str) -> Result<Option<PipelineVersion>, Error> {
+        let query = Query {
+            newest_first: true,
+            pages_max: Some(1),
+            ..Query::default()
+        };
+        let path = ["pipelines", pipeline_id, "versions"];
+        let found: Vec<PipelineVersion> = self.list(&path, &["pipeline_versions"], query).await?;
+        Ok(found.into_iter().next())
     }
 
     /// The version of that name, `None` when there is none.

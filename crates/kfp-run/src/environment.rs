@@ -23,8 +23,12 @@ pub struct Given {
     pub objects: BTreeMap<String, BTreeMap<String, SecretString>>,
     /// Folders for claims, Secrets and ConfigMaps that are mounted, by name.
     pub volumes: BTreeMap<String, PathBuf>,
+    /// Folders that stand for paths of every step, shared by all of them.
+    pub paths: BTreeMap<String, PathBuf>,
     /// Variables that steps inherit besides the usual ones.
     pub inherit: Vec<String>,
+    /// Variables that steps are given besides.
+    pub env: BTreeMap<String, String>,
 }
 
 const AS_KEYS: &str = "it to be given with this key";
@@ -93,6 +97,8 @@ impl Given {
                 mounts.push((path.clone(), folder.join(sub_path)));
             }
         }
+        let shared = self.paths.iter();
+        mounts.extend(shared.map(|(path, folder)| (path.clone(), folder.clone())));
         for (path, _) in &mut mounts {
             path.truncate(path.trim_end_matches('/').len());
         }
@@ -114,6 +120,7 @@ impl Given {
             .into_iter()
             .chain(self.inherit.iter().map(String::as_str));
         all.extend(inherited.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))));
+        all.extend(self.env.clone());
         all.extend(
             own.iter()
                 .map(|(name, value)| ((*name).to_owned(), value.clone())),

@@ -51,6 +51,7 @@ fn run(flags: &Flags) -> Result<bool, String> {
             objects: flags.objects()?,
             volumes: flags.volume.iter().cloned().collect(),
             inherit: flags.inherit.clone(),
+            ..Given::default()
         },
         keeper: Keeper {
             program,

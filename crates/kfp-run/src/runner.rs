@@ -13,7 +13,7 @@ use kfp::Pipeline;
 use kfp::model::Body;
 use kfp::run::{Facts, Run};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,9 @@ pub struct Limits {
     pub artifact_bytes: u64,
     /// Steps in all: a loop may go through a list that another step wrote.
     pub steps: usize,
+    /// Exit codes that are a step's last word: it would only say the same again. A Job's `podFailurePolicy` is
+    /// the like; Kubeflow Pipelines knows no such thing, since its launcher makes 1 of every code.
+    pub final_codes: BTreeSet<i32>,
 }
 
 impl Default for Limits {
@@ -52,6 +55,7 @@ impl Default for Limits {
             parameter_bytes: 1 << 20,
             artifact_bytes: 16 << 30,
             steps: 10_000,
+            final_codes: BTreeSet::new(),
         }
     }
 }

@@ -54,7 +54,9 @@ impl Schedule<'_> {
                 let spent = Duration::from_millis(now.saturating_sub(step.started_ms));
                 let in_time = self.world.deadline.is_none_or(|at| at > Instant::now());
                 let pause = pause(order.launch.retry, step.failed, spent);
-                match pause.filter(|_| in_time && fault.id.may_pass()) {
+                let codes = &self.world.runner.limits.final_codes;
+                let last_word = tried.exit_code.is_some_and(|code| codes.contains(&code));
+                match pause.filter(|_| in_time && !last_word && fault.id.may_pass()) {
                     Some(pause) => {
                         step.state = StepState::Waiting;
                         order.number += 1;

@@ -1,6 +1,6 @@
 //! Flags of each subcommand.
 
-use super::{CauseFlags, DataFlags, GateFlags, LabelledFlags, LearnFlags, PassFlags};
+use super::{CauseFlags, DataFlags, GateFlags, LabelledFlags, LearnFlags, PassFlags, ToldFlags};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -39,6 +39,45 @@ pub struct GitFlags {
         value_name = "SECONDS"
     )]
     pub git_deadline: u64,
+    /// Where a remote repository is kept in between [default: in the run's folder].
+    #[arg(long, env = "GIT_CACHE_DIR", value_name = "DIR", hide = true)]
+    pub git_cache: Option<PathBuf>,
+}
+
+/// Where `load` learns whether the data has anything new to say, when it is asked (`--result news=FILE`).
+#[derive(Clone, Debug, Args)]
+pub struct NewsFlags {
+    /// Repository with the release files; for --result news=FILE.
+    #[arg(long, env = "GIT_URL", value_name = "URL")]
+    pub git_url: Option<String>,
+    /// Which overlay is released to.
+    #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
+    pub environment: String,
+    /// How long a Git server that is down is waited for, in seconds.
+    #[arg(
+        long,
+        env = "GIT_DEADLINE_SECONDS",
+        default_value_t = 5,
+        value_name = "SECONDS"
+    )]
+    pub git_deadline: u64,
+    /// All data is news.
+    #[arg(long, value_parser = clap::builder::BoolishValueParser::new(),
+          num_args = 0..=1, default_missing_value = "true", default_value = "false", action = clap::ArgAction::Set)]
+    pub force: bool,
+}
+
+impl NewsFlags {
+    /// The repository, if one is named.
+    pub fn git(&self) -> Option<GitFlags> {
+        let git_url = self.git_url.clone().filter(|url| !url.is_empty())?;
+        Some(GitFlags {
+            git_url,
+            environment: self.environment.clone(),
+            git_deadline: self.git_deadline,
+            git_cache: None,
+        })
+    }
 }
 
 /// The images.
@@ -130,6 +169,10 @@ pub struct LoadFlags {
     #[command(flatten)]
     pub key: KeyFlag,
     #[command(flatten)]
+    pub news: NewsFlags,
+    #[command(flatten)]
+    pub told: ToldFlags,
+    #[command(flatten)]
     pub folder: FolderFlag,
 }
 
@@ -168,6 +211,11 @@ pub struct ValidateFlags {
     pub images: ImageFlags,
     #[command(flatten)]
     pub mlflow: MlflowFlags,
+    /// Digest of the image that must be live, or `unreleased` [default: whichever is].
+    #[arg(long, value_name = "DIGEST")]
+    pub expected_live: Option<String>,
+    #[command(flatten)]
+    pub told: ToldFlags,
 }
 
 /// Flags of `register`.
@@ -177,6 +225,8 @@ pub struct RegisterFlags {
     pub folder: FolderFlag,
     #[command(flatten)]
     pub mlflow: MlflowFlags,
+    #[command(flatten)]
+    pub told: ToldFlags,
 }
 
 /// Flags of `package`.
@@ -194,6 +244,39 @@ pub struct PackageFlags {
         value_name = "REFERENCE"
     )]
     pub base_image: String,
+    /// MLflow's address: a tag whose run it does not know is moved [default: no tag is].
+    #[arg(long, env = "MLFLOW_TRACKING_URI", value_name = "URL")]
+    pub mlflow_uri: Option<String>,
+}
+
+/// Where `promote --package` puts the image.
+#[derive(Clone, Debug, Args)]
+pub struct PackagedFlags {
+    /// With --package: where images are, as for `package`.
+    #[arg(long, env = "IMAGE_REPOSITORY", value_name = "PLACE")]
+    pub image_repository: Option<String>,
+    /// With --package: the same registry by the name that nodes pull from, HOST:PORT/PATH [default: the same name].
+    #[arg(long, env = "IMAGE_PULL_REPOSITORY", value_name = "NAME")]
+    pub image_pull_repository: Option<String>,
+    /// With --package: the API's image without a model.
+    #[arg(
+        long,
+        env = "BASE_IMAGE",
+        default_value = "inference-api:base",
+        value_name = "REFERENCE"
+    )]
+    pub base_image: String,
+}
+
+impl PackagedFlags {
+    /// The store of images.
+    ///
+    /// # Errors
+    /// As [`oci::open_store_as`].
+    pub fn open(&self) -> Result<Box<dyn oci::ImageStore>, oci::Error> {
+        let place = self.image_repository.as_deref().unwrap_or_default();
+        oci::open_store_as(place, self.image_pull_repository.as_deref().unwrap_or_default())
+    }
 }
 
 /// Flags of `promote`.
@@ -206,6 +289,20 @@ pub struct PromoteFlags {
     /// Promote a release again that was taken back before.
     #[arg(long)]
     pub again: bool,
+    /// First put the registered model onto the base image, as `package` does.
+    #[arg(long, requires = "image_repository")]
+    pub package: bool,
+    #[command(flatten)]
+    pub images: PackagedFlags,
+    /// Then wait until it is live, as `confirm` does; one that does not come up is taken back.
+    #[arg(long)]
+    pub confirm: bool,
+    #[command(flatten)]
+    pub mlflow: MlflowFlags,
+    #[command(flatten)]
+    pub live: LiveFlags,
+    #[command(flatten)]
+    pub told: ToldFlags,
 }
 
 /// Flags of `confirm`.

@@ -96,8 +96,8 @@ pub struct LearnFlags {
     /// Features tried at each split: sqrt, all or a number.
     #[arg(long, env = "MAX_FEATURES", default_value = "sqrt", value_name = "COUNT")]
     pub max_features: model::MaxFeatures,
-    /// Seed of every random choice.
-    #[arg(long, env = "SEED", default_value_t = 42)]
+    /// Seed of every random choice, at most 2^53: JSON's readers hold numbers as doubles.
+    #[arg(long, env = "SEED", default_value_t = 42, value_parser = clap::value_parser!(u64).range(..=crate::pipeline::WHOLE_MAX))]
     pub seed: u64,
     /// Share of each file's rows that is held out of training; 0 trains on all.
     #[arg(long, env = "HOLDOUT", default_value_t = 0.2, value_parser = share, value_name = "SHARE")]

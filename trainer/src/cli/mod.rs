@@ -16,10 +16,19 @@ pub use flags::{
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LabelledFlags, LearnFlags};
 pub use pass::PassFlags;
-pub use pipeline::{PipelineCommand, PipelineFlags, PipelineRunFlags};
-pub use trigger::{CauseFlags, PlaceFlags, TriggerFlags};
+pub use pipeline::{DefaultsFlags, PipelineCommand, PipelineFlags, PipelineRunFlags};
+pub use trigger::{CauseFlags, PlaceFlags, ToldFlags, TriggerFlags};
 
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+/// A flag that is set to nothing (`--target=`) is not set, as with variables: a pipeline passes all of them.
+pub fn set(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    arguments.filter(|argument| {
+        let text = argument.to_string_lossy();
+        !(text.starts_with("--") && text.find('=') == Some(text.len() - 1))
+    })
+}
 
 /// Trains, judges, registers, packages and promotes a model: one subcommand per step.
 ///

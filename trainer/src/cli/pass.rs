@@ -25,6 +25,17 @@ pub struct PassFlags {
     /// By which MLflow and Git know this run when a step is started again [default: what was trained on what].
     #[arg(long, env = "RUN_KEY", value_name = "TEXT")]
     pub run_key: Option<String>,
+    /// --run-dir is shared by all steps: what has finished there is not done again, and how a step fails is
+    /// left there.
+    #[arg(long, env = "RUN_DIR_SHARED", hide = true)]
+    pub shared: bool,
+}
+
+impl PassFlags {
+    /// Whether a field of the result is asked for.
+    pub fn asks(&self, field: &str) -> bool {
+        self.result.iter().any(|(asked, _)| asked == field)
+    }
 }
 
 fn pair(text: &str) -> Result<(String, PathBuf), String> {

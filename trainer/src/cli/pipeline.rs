@@ -1,5 +1,6 @@
 //! Flags of `pipeline`.
 
+use crate::pipeline::Settings;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -20,6 +21,93 @@ pub struct PipelineFlags {
 pub enum PipelineCommand {
     /// Runs it on this machine, with this program as every step, as Kubeflow Pipelines would in pods.
     Run(PipelineRunFlags),
+    /// Uploads it to Kubeflow Pipelines, with this place's addresses as defaults. What is there already stays.
+    Upload(UploadFlags),
+}
+
+/// Flags of `pipeline upload`.
+#[derive(Clone, Debug, Args)]
+pub struct UploadFlags {
+    /// Kubeflow Pipelines, http(s)://HOST:PORT.
+    #[arg(long, env = "KFP_HOST", value_name = "URL")]
+    pub kfp_host: String,
+    /// File with a token for it, read anew for each call.
+    #[arg(long, env = "KFP_TOKEN_FILE", value_name = "FILE")]
+    pub kfp_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: DefaultsFlags,
+    /// Default of the parameter mlflow_uri.
+    #[arg(long, env = "MLFLOW_TRACKING_URI", value_name = "URL")]
+    pub mlflow_uri: Option<String>,
+    /// Default of the parameter model_name.
+    #[arg(long, env = "MODEL_NAME", value_name = "NAME")]
+    pub model_name: Option<String>,
+    /// Default of the parameter api_url: the inference API as pods reach it.
+    #[arg(long, env = "API_URL", value_name = "URL")]
+    pub api_url: Option<String>,
+}
+
+impl UploadFlags {
+    /// The pipeline of this place.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            mlflow_uri: set(&self.mlflow_uri),
+            model_name: set(&self.model_name),
+            api_url: set(&self.api_url),
+            ..self.place.settings()
+        }
+    }
+}
+
+/// Addresses of a place, which become defaults of the uploaded pipeline's parameters. What is not named is asked
+/// of each run, or has the default that `trainer pipeline` prints.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DefaultsFlags {
+    /// The trainer's image for every step of the pipeline; with a digest training is cached.
+    #[arg(long, env = "TRAINER_IMAGE", value_name = "REFERENCE")]
+    pub trainer_image: Option<String>,
+    /// Default of the pipeline's parameter git_url.
+    #[arg(long, env = "GIT_URL", value_name = "URL")]
+    pub git_url: Option<String>,
+    /// Default of the pipeline's parameter environment.
+    #[arg(long, env = "ENVIRONMENT", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Default of the pipeline's parameter image_repository.
+    #[arg(long, env = "IMAGE_REPOSITORY", value_name = "PLACE")]
+    pub image_repository: Option<String>,
+    /// Default of the pipeline's parameter image_pull_repository.
+    #[arg(long, env = "IMAGE_PULL_REPOSITORY", value_name = "NAME")]
+    pub image_pull_repository: Option<String>,
+    /// Default of the pipeline's parameter base_image.
+    #[arg(long, env = "BASE_IMAGE", value_name = "REFERENCE")]
+    pub base_image: Option<String>,
+    /// Default of the pipeline's parameter argocd_application.
+    #[arg(long, env = "ARGOCD_APPLICATION", value_name = "NAME")]
+    pub argocd_application: Option<String>,
+}
+
+impl DefaultsFlags {
+    /// The pipeline of this place.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings {
+            git_url: set(&self.git_url),
+            environment: set(&self.environment),
+            image_repository: set(&self.image_repository),
+            image_pull_repository: set(&self.image_pull_repository),
+            base_image: set(&self.base_image),
+            argocd_application: set(&self.argocd_application),
+            ..Settings::default()
+        };
+        if let Some(image) = set(&self.trainer_image) {
+            settings.image = image;
+        }
+        settings
+    }
+}
+
+/// A variable that is set to nothing is not set.
+fn set(value: &Option<String>) -> Option<String> {
+    value.clone().filter(|value| !value.is_empty())
 }
 
 /// Flags of `pipeline run`.

@@ -1,6 +1,10 @@
 //! Flags of `trigger`, and what it tells the run that it starts.
 
-use super::flags::KeyFlag;
+use super::DefaultsFlags;
+use super::flags::{KeyFlag, MlflowFlags};
+use crate::failure::Result;
+use crate::mlflow::Tracking;
+use crate::pipeline::Settings;
 use clap::Args;
 use drift::episodes::{Policy, duration};
 use std::path::PathBuf;
@@ -18,9 +22,17 @@ pub struct TriggerFlags {
     pub api_url: String,
     #[command(flatten)]
     pub key: KeyFlag,
-    /// Kubeflow Pipelines; only shown: the run is started through the engine.
+    /// Kubeflow Pipelines, which then runs the retrain [default: the engine, or a Job, runs it].
     #[arg(long, env = "KFP_HOST", value_name = "URL")]
     pub kfp_host: Option<String>,
+    /// File with a token for it, read anew for each call.
+    #[arg(long, env = "KFP_TOKEN_FILE", value_name = "FILE")]
+    pub kfp_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub defaults: DefaultsFlags,
+    /// With --kfp-host: wait for the run's end, and show how its steps went.
+    #[arg(long, requires = "kfp_host")]
+    pub wait: bool,
     /// MLflow's address for the run [default: the template's].
     #[arg(long, env = "MLFLOW_TRACKING_URI", value_name = "URL")]
     pub mlflow_uri: Option<String>,
@@ -51,6 +63,26 @@ pub struct TriggerFlags {
 }
 
 impl TriggerFlags {
+    /// The pipeline that is uploaded where there is none.
+    pub fn settings(&self) -> Settings {
+        // Whoever names an image is in the cluster, where this is the address for pods, too.
+        let api_url = Some(self.api_url.clone()).filter(|_| self.names_image());
+        Settings {
+            mlflow_uri: self.mlflow_uri.clone().filter(|uri| !uri.is_empty()),
+            model_name: Some(self.model_name.clone()),
+            api_url,
+            ..self.defaults.settings()
+        }
+    }
+
+    /// Whether the flags say which version of the pipeline is meant.
+    pub fn names_image(&self) -> bool {
+        self.defaults
+            .trainer_image
+            .as_ref()
+            .is_some_and(|image| !image.is_empty())
+    }
+
     /// The bounds.
     pub fn policy(&self) -> Policy {
         Policy {
@@ -66,7 +98,7 @@ impl TriggerFlags {
 pub struct Milliseconds(pub u64);
 
 impl Milliseconds {
-    fn read(text: &str) -> Result<Self, String> {
+    fn read(text: &str) -> std::result::Result<Self, String> {
         duration(text).map(Milliseconds)
     }
 }
@@ -110,6 +142,30 @@ pub struct CauseFlags {
         value_name = "NAME"
     )]
     pub training_namespace: String,
+}
+
+/// What a step tells MLflow and the ledger of the run that it is a part of.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ToldFlags {
+    #[command(flatten)]
+    pub cause: CauseFlags,
+    /// What makes two runs one; a tag of the run in MLflow.
+    #[arg(long, env = "RUN_NONCE", value_name = "TEXT")]
+    pub nonce: Option<String>,
+    /// Name of the run in the ledger of retrains, which is told how it ended; set by `trigger`.
+    #[arg(long, value_name = "NAME")]
+    pub ledger_run: Option<String>,
+}
+
+impl ToldFlags {
+    /// MLflow, told of the run's cause.
+    ///
+    /// # Errors
+    /// As [`Tracking::open`].
+    pub fn tracking(&self, flags: &MlflowFlags) -> Result<Tracking> {
+        let nonce = self.nonce.as_deref().filter(|nonce| !nonce.is_empty());
+        Ok(Tracking::open(flags)?.of_nonce(nonce).because(self.cause.tags()))
+    }
 }
 
 impl CauseFlags {

@@ -20,6 +20,18 @@ pub enum Missing {
     Median,
 }
 
+impl Missing {
+    /// As the flag has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Missing::Refuse => "refuse",
+            Missing::Drop => "drop",
+            Missing::Mean => "mean",
+            Missing::Median => "median",
+        }
+    }
+}
+
 /// How a table is to be read.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -57,6 +57,18 @@ impl Tracking {
         })
     }
 
+    /// A client for questions alone.
+    ///
+    /// # Errors
+    /// As [`Tracking::open`].
+    pub fn at(uri: &str) -> Result<Self> {
+        Self::open(&MlflowFlags {
+            mlflow_uri: uri.to_owned(),
+            experiment: contract::names::EXPERIMENT.to_owned(),
+            mlflow_run_id: None,
+        })
+    }
+
     /// Runs are tagged with what makes two starts one run (a Job's name).
     #[must_use]
     pub fn of_nonce(self, nonce: Option<&str>) -> Self {

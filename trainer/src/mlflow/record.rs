@@ -5,8 +5,8 @@ use super::{Story, Tracking, files};
 use crate::hook;
 use contract::names::{self, ALIAS_CHALLENGER, PREFIX};
 use mlflow_client::{
-    Batch, Error, LoggedModel, ModelVersion, NewLoggedModel, NewModelVersion, NewRun, Run, RunStatus, Tag,
-    now_ms,
+    Batch, Client, Error, LoggedModel, ModelVersion, NewLoggedModel, NewModelVersion, NewRun, Run, RunStatus,
+    Tag, now_ms,
 };
 
 /// What a registration led to.
@@ -140,6 +140,8 @@ async fn open_run(tracking: &Tracking, story: &Story) -> Result<(String, Run), E
     tags.extend(tracking.nonce.as_ref().map(|nonce| tag("run-nonce", nonce)));
     tags.extend(tracking.cause.iter().cloned());
     if let Some(run_id) = &tracking.adopted_run {
+        // A step that is started again is given another run; what the first one was given is the run's.
+        let run_id = &adopted(client, run_id, &story.run_key).await?;
         client
             .log_batch(
                 run_id,
@@ -170,6 +172,13 @@ async fn open_run(tracking: &Tracking, story: &Story) -> Result<(String, Run), E
         tags,
     };
     Ok((experiment_id, client.create_run(&new).await?))
+}
+
+/// The run that this key has already, in the experiment of the one that was opened for us; else that one.
+async fn adopted(client: &Client, opened: &str, run_key: &str) -> Result<String, Error> {
+    let experiment = client.run(opened).await?.info.experiment_id;
+    let found = client.search_runs(&experiment, &by_key(run_key), 10).await?.pop();
+    Ok(found.map_or_else(|| opened.to_owned(), |run| run.info.run_id))
 }
 
 /// Parameters, metrics, dataset, drift reference and the gate's report.

@@ -11,25 +11,14 @@ use crate::folder::Folder;
 use crate::live;
 use crate::mlflow::{Tracking, down};
 use crate::outcome::{Outcome, Status};
-use crate::{hook, load, package};
+use crate::{hook, load, news, package};
 use contract::names::{ALIAS_CHAMPION, exit};
 use gitops::{Release, Repo};
-use oci::ImageStore;
 use request::{Ended, Request, State};
 use resume::Earlier;
 use serde_json::json;
 use shelf::Shelf;
 use std::time::Instant;
-
-/// What the steps of one run share.
-struct World<'a> {
-    flags: &'a RunFlags,
-    repo: Repo,
-    store: Box<dyn ImageStore>,
-    tracking: Tracking,
-    /// The run's own promotion, where it was found in Git.
-    earlier: Option<Earlier>,
-}
 
 /// Runs all steps. A refused candidate is an [`Outcome`]; everything else that stops it an error.
 ///
@@ -39,8 +28,12 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
     let start = Instant::now();
     let shelf = Shelf::open(&flags.work_dir)?;
     let incoming = shelf.incoming()?;
-    let (loaded, table) = load::load(&flags.data, &flags.labelled, &flags.live.key, &incoming)?;
+    let (mut loaded, table) = load::load(&flags.data, &flags.labelled, &flags.live.key, &incoming)?;
     let dataset = table.describe(0).digest;
+    // The steps read the copies.
+    drop(table);
+    // What is not would not get so far.
+    loaded.detail.insert("news".to_owned(), true.into());
 
     let repo = live::repository(&flags.git, &flags.work_dir)?;
     let current = repo.current(&flags.git.environment)?;
@@ -72,7 +65,8 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
             if let Some(earlier) = &earlier {
                 earlier.still_live(current.as_ref(), &repo, &tracking)?;
             } else if !flags.force
-                && let Some(reason) = nothing_new(&repo, flags, current.as_ref(), &dataset)?
+                && let Some(reason) =
+                    news::nothing_new(&repo, &flags.git.environment, current.as_ref(), &dataset)?
             {
                 align(&tracking, flags, current.as_ref());
                 return Err(Failure::new(exit::NOTHING_NEW, reason));
@@ -100,14 +94,7 @@ pub fn run(flags: &RunFlags) -> Result<Outcome> {
     let store = flags.images.open()?;
     package::probe(store.as_ref(), &flags.base_image)?;
 
-    let world = World {
-        flags,
-        repo,
-        store,
-        tracking,
-        earlier,
-    };
-    let ended = world.steps(&folder, &state, &table, start);
+    let ended = steps::steps(flags, &folder, &state, start);
     let verdict = match &ended {
         Ok(outcome) if outcome.status == Status::Refused => Some(Ended::Refused),
         Ok(_) => Some(Ended::Promoted),
@@ -167,36 +154,6 @@ fn unfinished(
         // What it was compared with is not live any more: it cannot be promoted.
         tracking.abandon(&state.key, "outrun").map_err(down)?;
         shelf.end(&folder, &state, Ended::Outrun)?;
-    }
-    Ok(None)
-}
-
-/// Why this dataset has nothing new to say, if it has not.
-fn nothing_new(
-    repo: &Repo,
-    flags: &RunFlags,
-    current: Option<&Release>,
-    dataset: &str,
-) -> Result<Option<String>> {
-    if let Some(release) = current.filter(|release| release.dataset_digest == dataset) {
-        return Ok(Some(format!(
-            "nothing new to learn from: the live model {} has learnt from this very data ({dataset}); --force trains all the same",
-            release.tag
-        )));
-    }
-    // A person who took a release back must not find it promoted again in the morning.
-    let subject = format!("promote({}):", flags.git.environment);
-    for entry in repo.log(500)? {
-        let learnt = entry
-            .trailers
-            .iter()
-            .any(|(key, value)| key == "Dataset-Digest" && value == dataset);
-        if learnt && entry.subject.starts_with(&subject) {
-            return Ok(Some(format!(
-                "nothing new to learn from: a model of this very data ({dataset}) was promoted by {} and taken back since; --force trains all the same",
-                entry.commit.get(..7).unwrap_or_default()
-            )));
-        }
     }
     Ok(None)
 }

@@ -5,6 +5,7 @@ use super::request::{Request, State};
 use crate::confirm;
 use crate::failure::{Failure, Result};
 use crate::mlflow::Tracking;
+use crate::own::trailer;
 use contract::names::exit;
 use gitops::{LogEntry, Release, Repo};
 
@@ -15,8 +16,6 @@ const COMMITS: usize = 500;
 pub struct Earlier {
     /// The run as it was begun.
     pub state: State,
-    /// What was live before, which the candidate was compared with.
-    pub previous: Option<Release>,
     /// Its commit.
     entry: LogEntry,
     /// What it released.
@@ -40,7 +39,6 @@ pub fn find(repo: &Repo, environment: &str, request: &Request, nonce: &str) -> R
             return Ok(Some(Earlier {
                 release: repo.release_at(&entry.commit, environment)?,
                 state,
-                previous,
                 entry,
             }));
         }
@@ -75,9 +73,4 @@ impl Earlier {
         }
         Err(Failure::new(exit::OUTRUN, text))
     }
-}
-
-fn trailer<'a>(entry: &'a LogEntry, name: &str) -> Option<&'a str> {
-    let found = entry.trailers.iter().find(|(key, _)| key == name);
-    found.map(|(_, value)| value.as_str())
 }

@@ -1,15 +1,18 @@
 //! How a retrain ended, as the ledger has it: told by the run itself, or found by the next trigger.
 
 use super::place::Place;
-use crate::cli::{PlaceFlags, RunFlags};
+use crate::cli::{PlaceFlags, RunFlags, ToldFlags};
 use crate::failure::{Failure, Result};
 use crate::outcome::{Outcome, Status};
+use crate::single::Said;
 use cluster::jobs::End;
 use contract::names::exit;
 use drift::episodes::{RunLook, Settled, State};
 use engine::{Run, RunPhase};
 use serde_json::Value;
 
+/// Exit codes after which the same run is not started again.
+pub const FOR_GOOD: [u8; 5] = [2, exit::BAD_DATA, exit::NOTHING_NEW, exit::OUTRUN, exit::NOT_LIVE];
 /// Writers that may come between, one after the other.
 const ATTEMPTS: u32 = 20;
 
@@ -28,6 +31,38 @@ pub fn record(flags: &RunFlags, ended: &Result<Outcome>) {
     };
     if let Err(failure) = write(&place, run, &state) {
         eprintln!("trainer: the end of this retrain is not in the ledger yet: {failure}");
+    }
+}
+
+/// The same, told by a step of a pipeline: whichever decides how the run ends.
+pub fn tell(told: &ToldFlags, step: &str, ended: &Result<Said>) {
+    let Some(run) = told.ledger_run.as_deref().filter(|run| !run.is_empty()) else {
+        return;
+    };
+    let Some(state) = of_step(step, ended) else {
+        return;
+    };
+    let place = PlaceFlags {
+        engine_file: None,
+        training_namespace: told.cause.training_namespace.clone(),
+    };
+    if let Err(failure) = write(&place, run, &state) {
+        eprintln!("trainer: the end of this retrain is not in the ledger yet: {failure}");
+    }
+}
+
+/// The run's end, if this step is it.
+fn of_step(step: &str, ended: &Result<Said>) -> Option<State> {
+    let said = match ended {
+        Err(failure) => return of_failure(failure),
+        Ok(Said::Outcome(outcome)) => serde_json::to_value(outcome).ok()?,
+        Ok(Said::Report(text, _)) => serde_json::from_str(text).ok()?,
+    };
+    match step {
+        "load" if said["news"] == false => Some(of_detail(Some(exit::NOTHING_NEW.into()), &said, "")),
+        "validate" if said["status"] == "refused" => Some(of_detail(Some(exit::REFUSED.into()), &said, "")),
+        "promote" if said["live"].is_boolean() => Some(of_detail(Some(0), &said, "")),
+        _ => None,
     }
 }
 
@@ -51,12 +86,13 @@ fn of_result(ended: &Result<Outcome>) -> Option<State> {
             "",
         )),
         Ok(outcome) => Some(of_detail(Some(0), &Value::Object(outcome.detail.clone()), "")),
-        Err(failure) => {
-            let for_good = [2, exit::BAD_DATA, exit::NOTHING_NEW, exit::OUTRUN, exit::NOT_LIVE];
-            let code = Some(failure.exit).filter(|code| for_good.contains(code))?;
-            Some(of_detail(Some(code.into()), &Value::Null, &failure.to_string()))
-        }
+        Err(failure) => of_failure(failure),
     }
+}
+
+fn of_failure(failure: &Failure) -> Option<State> {
+    let code = Some(failure.exit).filter(|code| FOR_GOOD.contains(code))?;
+    Some(of_detail(Some(code.into()), &Value::Null, &failure.to_string()))
 }
 
 /// A run of an engine that is over.
@@ -80,13 +116,14 @@ pub fn of_job(end: &End) -> RunLook {
     RunLook::Over(of_detail(code, &Value::Null, &end.message), at_ms)
 }
 
-fn ms(time: &str) -> Option<u64> {
+/// Milliseconds since 1970, from RFC 3339.
+pub fn ms(time: &str) -> Option<u64> {
     let time: jiff::Timestamp = time.parse().ok()?;
     u64::try_from(time.as_millisecond()).ok()
 }
 
 /// From an exit code and what the trainer printed; `words` where it printed nothing.
-fn of_detail(code: Option<i32>, result: &Value, words: &str) -> State {
+pub fn of_detail(code: Option<i32>, result: &Value, words: &str) -> State {
     let text = |key: &str| result[key].as_str().map(str::to_owned);
     let reason = text("reason").unwrap_or_else(|| words.to_owned());
     match code.and_then(|code| u8::try_from(code).ok()) {

@@ -3,9 +3,10 @@
 
 mod end;
 mod look;
+mod pipelines;
 mod place;
 
-pub use end::record;
+pub use end::{FOR_GOOD, record, tell};
 
 use crate::api::Api;
 use crate::cli::TriggerFlags;
@@ -14,6 +15,7 @@ use crate::outcome::{Outcome, Status};
 use crate::{folder, hook};
 use contract::names::TRAINING;
 use drift::episodes::{Answer, Effect, Entry, Ledger, Reason, Trigger, Verdict, Wish, prometheus};
+use pipelines::Pipelines;
 use place::Place;
 use serde_json::json;
 
@@ -36,15 +38,26 @@ pub fn trigger(flags: &TriggerFlags) -> Result<Outcome> {
         _ => None,
     };
     let place = Place::of(&flags.place)?;
-    let (verdict, ledger) = drive(&place, wish, flags)?;
+    let pipelines = Pipelines::of(flags)?;
+    let (verdict, ledger) = drive(&place, pipelines.as_ref(), wish, flags)?;
     if let Some(file) = &flags.metrics_out {
         folder::write(file, prometheus(&ledger, flags.breaker_after).as_bytes())?;
     }
-    outcome(&verdict, drifts, &place, flags)
+    let told = outcome(&verdict, drifts, pipelines.as_ref())?;
+    if let Some(pipelines) = pipelines.filter(|_| flags.wait) {
+        eprintln!("{}", told.summary);
+        pipelines.wait()?;
+    }
+    Ok(told)
 }
 
 /// Takes step after step. Between any two of them this process may end for ever.
-fn drive(place: &Place, wish: Wish, flags: &TriggerFlags) -> Result<(Verdict, Ledger)> {
+fn drive(
+    place: &Place,
+    pipelines: Option<&Pipelines>,
+    wish: Wish,
+    flags: &TriggerFlags,
+) -> Result<(Verdict, Ledger)> {
     let (mut trigger, mut effect) = Trigger::begin(wish, flags.policy(), TRAINING, now_ms());
     let mut latest = Ledger::default();
     let mut begun = false;
@@ -55,7 +68,15 @@ fn drive(place: &Place, wish: Wish, flags: &TriggerFlags) -> Result<(Verdict, Le
                 latest = ledger.clone();
                 (Answer::Ledger(ledger, version), "read")
             }
-            Effect::Runs(names) => (Answer::Runs(place.runs(names)?), "ask"),
+            Effect::Runs(names) => {
+                let mut runs = place.runs(names)?;
+                if let Some(pipelines) = pipelines {
+                    let (known, unfinished) = pipelines.runs(names)?;
+                    runs.known.extend(known);
+                    runs.unfinished = runs.unfinished.or(unfinished);
+                }
+                (Answer::Runs(runs), "ask")
+            }
             Effect::Write(ledger, expected) => match place.write(ledger, expected)? {
                 true => {
                     latest.clone_from(ledger);
@@ -68,7 +89,11 @@ fn drive(place: &Place, wish: Wish, flags: &TriggerFlags) -> Result<(Verdict, Le
                     eprintln!("Drift detected! Triggering retrain pipeline...");
                 }
                 begun = true;
-                (place.start(entry, &args(entry), &env(entry, flags))?, "start")
+                let answer = match pipelines {
+                    Some(pipelines) => pipelines.start(place, entry, flags)?,
+                    None => place.start(entry, &args(entry), &env(entry, flags))?,
+                };
+                (answer, "start")
             }
             Effect::Done(verdict) => return Ok((verdict.clone(), latest)),
         };
@@ -109,28 +134,40 @@ fn env(entry: &Entry, flags: &TriggerFlags) -> Vec<(String, String)> {
         .collect()
 }
 
-fn outcome(verdict: &Verdict, drifts: Option<bool>, place: &Place, flags: &TriggerFlags) -> Result<Outcome> {
+fn outcome(verdict: &Verdict, drifts: Option<bool>, pipelines: Option<&Pipelines>) -> Result<Outcome> {
     let mut detail = json!({"drift_detected": drifts, "verdict": verdict.word()});
+    let begun = pipelines.and_then(Pipelines::begun);
     if let Some(run) = verdict.run() {
-        detail["run_id"] = run.into();
-        detail["template"] = TRAINING.into();
+        match &begun {
+            None => {
+                detail["run_id"] = run.into();
+                detail["template"] = TRAINING.into();
+            }
+            Some((id, name, page)) => {
+                detail["retrain"] = run.into();
+                detail["run_id"] = id.clone().into();
+                detail["run_name"] = name.clone().into();
+                detail["pipeline"] = crate::pipeline::NAME.into();
+                detail["address"] = page.clone().into();
+            }
+        }
     }
     if let Some(until) = verdict.until_ms() {
         detail["until"] = drift::episodes::utc(until).into();
     }
     let (status, text) = match verdict {
         Verdict::Start(entry) => {
-            if let Some(host) = flags.kfp_host.as_ref().filter(|host| !host.is_empty()) {
-                let engine = place.name();
-                eprintln!("--kfp-host {host} is not asked: the {engine} engine runs the retrain");
-            }
             let forced = entry.reason == Reason::Forced;
             detail["reason"] = if forced { "forced" } else { "drift" }.into();
             if !forced {
                 detail["model"] = entry.key.model.clone().into();
                 detail["episode"] = entry.key.number.into();
             }
-            (Status::Done, format!("Pipeline run created: {}", entry.run))
+            let created = match begun {
+                None => entry.run.clone(),
+                Some((id, name, page)) => format!("{id} ({name}), {page}"),
+            };
+            (Status::Done, format!("Pipeline run created: {created}"))
         }
         Verdict::BreakerReset => (Status::Done, verdict.sentence()),
         Verdict::Running { .. } | Verdict::Handled { .. } => (Status::Already, verdict.sentence()),

@@ -9,6 +9,7 @@ mod drift_refusals;
 mod edges;
 mod help;
 mod kills;
+mod kubeflow;
 mod labelled;
 mod pipelines;
 mod races;

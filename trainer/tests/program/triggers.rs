@@ -54,13 +54,10 @@ fn trigger_says_what_the_source_documents_say() {
     assert!(world.started_runs().is_empty());
 
     world.set_drift_status(drifting(1, 1_763_740_800_000));
-    let said = world
-        .trainer(&["trigger", "--api-url", &api, "--kfp-host", "http://kfp"], &[])
-        .expect(0);
+    let said = world.trainer(&["trigger", "--api-url", &api], &[]).expect(0);
     insta::assert_snapshot!(said.stderr, @r"
     Checking drift status...
     Drift detected! Triggering retrain pipeline...
-    --kfp-host http://kfp is not asked: the local engine runs the retrain
     trainer trigger: Pipeline run created: training-7f3a2c1b-e1-t63340
     ");
     let text = "Pipeline run created: training-7f3a2c1b-e1-t63340";

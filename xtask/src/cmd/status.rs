@@ -1,5 +1,6 @@
 //! `status`: one screen. What runs, what is live, drift, the last promotions, what waits for what.
 
+pub mod pipeline;
 pub mod retrains;
 mod screen;
 
@@ -37,6 +38,9 @@ pub struct Overview {
     pub drift: Option<Value>,
     /// What was decided about retrains; absent before the first drift check.
     pub retrains: Option<Retrains>,
+    /// The newest run of the retrain's pipeline on this machine; absent in a cluster, whose pods take theirs along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<pipeline::PipelineRun>,
     /// Newest first.
     pub promotions: Vec<Promotion>,
     /// What waits for what, in words.
@@ -91,6 +95,7 @@ pub fn overview(ctx: &Ctx) -> Outcome<Overview> {
         memory_bytes_ours: own + of_apps,
         waiting,
         retrains,
+        pipeline: pipeline::newest(&ctx.state.join("runs")),
         engine: status,
         model,
         drift,

@@ -196,6 +196,10 @@ pub fn all() -> Vec<Scenario> {
             "the trainer killed after each step and run again: one version, one commit"
         ),
         scenario!(
+            trainers::the_same_model_everywhere,
+            "the retrain's pipeline by the engine and on this machine: the same model"
+        ),
+        scenario!(
             trainers::two_racing,
             "two trainers racing: one promotes, the other says why not"
         ),

@@ -81,6 +81,37 @@ fn die(world: &World, step: &str, env: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
+/// The retrain's pipeline run by the engine (a Job, where there are pods) and on this machine: one model.
+pub fn the_same_model_everywhere(world: &World) -> Result<Option<String>> {
+    let seed = ["--force", "--seed", "11"];
+    let by_engine = world.train(&seed, &[])?;
+    expect_exit(&by_engine, 0)?;
+    let by_engine: serde_json::Value = serde_json::from_str(&by_engine.stdout)?;
+    // No candidate reaches this bar, so that nothing is promoted a second time.
+    let folder = tempfile::tempdir()?;
+    let here = world.persons_trainer(folder.path(), &[&seed[..], &["--min-accuracy", "1.5"]].concat())?;
+    let said = String::from_utf8_lossy(&here.stderr);
+    ensure!(
+        here.status.code() == Some(exit::REFUSED.into()),
+        "the run on this machine ended {}: {said}",
+        here.status
+    );
+    let here: serde_json::Value = serde_json::from_slice(&here.stdout)?;
+    ensure!(
+        here["model_digest"].is_string() && here["model_digest"] == by_engine["model_digest"],
+        "by the engine {}, on this machine {}",
+        by_engine["model_digest"],
+        here["model_digest"]
+    );
+    let record = folder.path().read_dir()?.flatten().map(|entry| entry.path());
+    let record = record.map(|folder| folder.join("pipeline/run.json"));
+    ensure!(
+        record.into_iter().any(|file| file.is_file()),
+        "no record of the pipeline: {said}"
+    );
+    Ok(None)
+}
+
 /// A trainer in the engine, and one that a person starts in a second clone at the same moment.
 pub fn two_racing(world: &World) -> Result<Option<String>> {
     let mut outrun = false;

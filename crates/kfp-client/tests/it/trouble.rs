@@ -1,7 +1,8 @@
 //! The client on bad days: what is repeated, what is not, and what is said.
 
 use crate::support::kfp::{body, refused};
-use crate::support::{Kfp, Reply, Request, Wire};
+use crate::support::wire::{Request, Wire};
+use crate::support::{Kfp, Reply};
 use kfp_client::{Client, Error};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

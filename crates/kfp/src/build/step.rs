@@ -137,6 +137,11 @@ impl Step {
         }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// An input that every task must be given.
     pub fn input<K: Parameter>(&mut self, name: &str) -> In<K> {
         self.parameter(name, Input::new(K::KIND))

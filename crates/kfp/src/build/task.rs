@@ -3,8 +3,9 @@
 use super::handle::{Art, Given, Origin, Param, Place, TaskHandle, What, around};
 use super::step::{ArtIn, In, Step};
 use super::{Builder, free};
+use crate::condition::{Compare, Condition, Operand};
 use crate::container::Retry;
-use crate::kind::{Dynamic, FinalStatus, Kind, Takes};
+use crate::kind::{Boolean, Dynamic, FinalStatus, Kind, Takes};
 use crate::model::{Body, Cache, Component, Source, Task};
 use crate::value;
 
@@ -141,6 +142,20 @@ impl TaskBuilder<'_> {
             self.builder.problem(&place, &what);
         }
         self.task.after.insert(other.key.clone());
+        self
+    }
+
+    /// Runs it only if this input of its step is `wanted`. What takes something from it is not run either.
+    /// Unlike [`Builder::when`] it needs no group, whose driver is one pod more in a cluster.
+    pub fn only_if(mut self, input: &In<Boolean>, wanted: bool) -> Self {
+        self.task.when = Some(Condition::Compare {
+            left: Operand::Input {
+                name: input.name.clone(),
+                integer: false,
+            },
+            how: Compare::Equal,
+            right: Operand::Boolean(wanted),
+        });
         self
     }
 

@@ -69,9 +69,6 @@ impl Inside<'_> {
                 "expected two parts at least in each && and ||, and {DEPTH_MAX} levels at most"
             ));
         }
-        if matches!(component.body, Body::Container(_)) && self.world.level == Level::Ours {
-            found.say("is on a step; expected it on tasks of their own (a sub-DAG)");
-        }
         for (left, how, right) in when.comparisons() {
             let kinds = [left, right].map(|operand| {
                 if let Operand::Text(text) = operand

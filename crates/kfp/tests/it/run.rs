@@ -125,7 +125,8 @@ proptest! {
         let parameters = given(&pipeline);
         let mut whole = started(pipeline.clone(), &parameters);
         let (steps, _) = driven(&mut whole.clone(), &all_well);
-        let failing = fails.map(|at| steps[at.index(steps.len())].0.clone());
+        // All of them may be skipped.
+        let failing = fails.filter(|_| !steps.is_empty()).map(|at| steps[at.index(steps.len())].0.clone());
         let end = |launch: &Launch| match &failing {
             Some(path) if *path == launch.path => End::Failed("as asked".to_owned()),
             _ => all_well(launch),

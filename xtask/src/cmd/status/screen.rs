@@ -66,6 +66,9 @@ fn write_all(text: &mut String, overview: &Overview) -> std::fmt::Result {
     if let Some(retrains) = &overview.retrains {
         retrains.write(text)?;
     }
+    if let Some(pipeline) = &overview.pipeline {
+        pipeline.write(text)?;
+    }
     honoured(text, overview)?;
     if !overview.waiting.is_empty() {
         writeln!(text, "\nWaiting")?;

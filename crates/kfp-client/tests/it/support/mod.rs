@@ -5,7 +5,7 @@ pub mod runs;
 pub mod wire;
 
 pub use kfp::Kfp;
-pub use wire::{Reply, Request, Wire};
+pub use wire::Reply;
 
 /// The shortest document that the server takes, with parameters of each type.
 pub const DOCUMENT: &str = "\

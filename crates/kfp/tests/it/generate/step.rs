@@ -54,6 +54,7 @@ pub fn step(builder: &mut Builder, chance: &mut Chance<'_>, world: &mut World) {
             [chance.text().as_str().into()],
         ));
     }
+    let guard = chance.yes().then(|| step.input::<kfp::kind::Boolean>("guard"));
     let mut artifacts = Vec::new();
     if chance.yes() && !world.artifacts.is_empty() {
         let (title, art) = chance.one(&world.artifacts).clone();
@@ -101,6 +102,9 @@ pub fn step(builder: &mut Builder, chance: &mut Chance<'_>, world: &mut World) {
     }
     for (input, art) in &artifacts {
         task = task.set_artifact(input, art);
+    }
+    if let Some(guard) = &guard {
+        task = task.set(guard, chance.yes()).only_if(guard, chance.yes());
     }
     if chance.yes() {
         task = task.cached().display_name(&chance.text());
