@@ -55,6 +55,9 @@ pub const API_PORT: u16 = 30080;
 /// Port of MLflow (nodePort of the overlay), before `--port-offset`.
 pub const MLFLOW_PORT: u16 = 30500;
 
+/// Port of the page of Kubeflow Pipelines (nodePort of the overlay), before `--port-offset`.
+pub const PIPELINES_PORT: u16 = 30600;
+
 /// Port on this machine where the Git server of a cluster is forwarded to, before `--port-offset`.
 pub const GIT_PORT: u16 = 30300;
 /// Port on this machine where Minikube's registry is forwarded to, before `--port-offset`.
@@ -63,10 +66,14 @@ pub const REGISTRY_PORT: u16 = 30501;
 pub const MINIKUBE_CPUS: u32 = 2;
 /// See [`MINIKUBE_CPUS`].
 pub const MINIKUBE_MEMORY_MIB: u64 = 4096;
+/// With Kubeflow Pipelines: what all ask for, Kubernetes' own parts (1.4 GiB in use) and one step of a run.
+pub const MINIKUBE_MEMORY_FULL_MIB: u64 = 6144;
 /// See [`MINIKUBE_CPUS`].
 pub const MINIKUBE_DISK_MIB: u64 = 20_480;
 /// What of it is used by Kubernetes, the images and the volumes of a small world.
 pub const MINIKUBE_DISK_USED_MIB: u64 = 8192;
+/// The images and volumes of Kubeflow Pipelines; an estimate.
+pub const MINIKUBE_DISK_PIPELINES_MIB: u64 = 4096;
 
 /// A third-party file: looked up below `--upstream-mirror` first, else downloaded; used only when
 /// its bytes are the pinned ones.

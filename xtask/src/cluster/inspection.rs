@@ -2,8 +2,10 @@
 
 use crate::{
     failure::{Failure, Id, Outcome},
-    pins, tools,
-    world::Cluster,
+    pins,
+    profile::Profile,
+    tools,
+    world::{Cluster, Keeper},
 };
 use serde::Deserialize;
 
@@ -75,7 +77,7 @@ pub struct Argocd {
 
 /// What asks for memory, and how to do without it: the default environment's requests, rounded up
 /// (`xtask/tests/rendered` adds them up).
-const PIECES: [(&str, u64, &str); 4] = [
+const PIECES: [(&str, u64, &str); 5] = [
     (
         "Argo CD",
         352,
@@ -92,7 +94,16 @@ const PIECES: [(&str, u64, &str); 4] = [
         256,
         "a training run alone asks for 128 MiB",
     ),
+    (
+        PIPELINES,
+        1472,
+        "--profile lite leaves it out, and the retrain is a Job",
+    ),
 ];
+const PIPELINES: &str = "Kubeflow Pipelines and one step of a run";
+/// What the node of a Minikube that was made for it has for pods, whatever they ask for: Kubernetes' own parts ask for
+/// a quarter of what they use.
+const NODE_FULL_MIB: u64 = 5120;
 
 impl Inspection {
     /// What a dry run assumes.
@@ -116,12 +127,12 @@ impl Inspection {
         self.argocd.installed && !self.argocd.ours
     }
 
-    /// All that speaks against using this cluster.
+    /// All that speaks against using this cluster with the profile `wanted`, where `there` is what it has.
     ///
     /// # Errors
     /// `cluster-foreign`, `kubernetes-too-old`, `cluster-forbidden`, `storage-class-missing`,
     /// `argocd-too-old`, `cluster-too-small`, `workload-not-ready` when no node takes pods.
-    pub fn check(&self, cluster: &Cluster) -> Outcome<()> {
+    pub fn check(&self, cluster: &Cluster, wanted: Profile, there: Option<Profile>) -> Outcome<()> {
         let attempted = format!("use the cluster of context {}", cluster.context);
         let fail = |id, cause: String| Err(Failure::new(id, attempted.clone()).because(cause));
         if self.owner == "foreign" && !cluster.any_cluster {
@@ -157,7 +168,7 @@ impl Inspection {
                 return fail(Id::ArgocdTooOld, cause);
             }
         }
-        self.fits(cluster, &attempted)
+        self.fits(cluster, wanted, there, &attempted)
     }
 
     fn may_all(&self, attempted: &str) -> Outcome<()> {
@@ -188,9 +199,16 @@ impl Inspection {
         self.nodes.iter().filter(|node| node.ready).map(free).sum()
     }
 
-    fn fits(&self, cluster: &Cluster, attempted: &str) -> Outcome<()> {
+    fn fits(
+        &self,
+        cluster: &Cluster,
+        wanted: Profile,
+        there: Option<Profile>,
+        attempted: &str,
+    ) -> Outcome<()> {
+        let pipelines = wanted.has_pipelines() && there != Some(Profile::Full);
         // What a dry run assumes has no nodes; ours already asks for what it needs.
-        if self.nodes.is_empty() || self.ours() {
+        if self.nodes.is_empty() || (self.ours() && !pipelines) {
             return Ok(());
         }
         if !self.nodes.iter().any(|node| node.ready) {
@@ -198,14 +216,27 @@ impl Inspection {
             return Err(Failure::new(Id::WorkloadNotReady, attempted)
                 .because(format!("no node takes pods: {} not ready", names.join(", "))));
         }
-        let wanted = |name: &str| match name {
+        let asked_for = |name: &str| match name {
+            PIPELINES => pipelines,
+            _ if self.ours() => false,
             "Argo CD" => !self.foreign_argocd(),
             "the Git server" => cluster.git_url.is_none(),
             _ => true,
         };
-        let pieces = || PIECES.iter().filter(|(name, ..)| wanted(name));
+        let pieces = || PIECES.iter().filter(|(name, ..)| asked_for(name));
         let needed: u64 = pieces().map(|(_, mib, _)| mib).sum();
         let free = self.free_memory_mib();
+        let node: u64 = self.nodes.iter().map(|node| node.memory_allocatable_mib).sum();
+        if pipelines && cluster.engine == Keeper::Minikube && node < NODE_FULL_MIB {
+            return Err(Failure::new(Id::ClusterTooSmall, attempted)
+                .because(format!(
+                    "the node has {node} MiB, Kubeflow Pipelines beside all else needs {NODE_FULL_MIB}, and Minikube does \
+                     not change the memory of a node that is there"
+                ))
+                .next(
+                    "cargo xtask up --profile lite, or cargo xtask down --purge and then cargo xtask up (everything anew)",
+                ));
+        }
         if free >= needed {
             return Ok(());
         }
@@ -238,7 +269,6 @@ impl Right {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::Keeper;
 
     fn cluster() -> Cluster {
         Cluster {
@@ -249,6 +279,8 @@ mod tests {
             registry_in_cluster: "localhost:5000/driftless".to_owned(),
             git_url: None,
             upstream_mirror: None,
+            profile: None,
+            profile_typed: false,
             any_cluster: false,
         }
     }
@@ -266,21 +298,21 @@ mod tests {
     fn an_empty_cluster_will_do_and_a_foreign_one_must_be_meant() {
         let mut found = Inspection::empty();
         found.nodes = vec![node(4096)];
-        assert!(found.check(&cluster()).is_ok());
+        assert!(found.check(&cluster(), Profile::Lite, None).is_ok());
         found.owner = "foreign".to_owned();
-        assert_eq!(found.check(&cluster()).unwrap_err().id, Id::ClusterForeign);
+        assert_eq!(found.check(&cluster(), Profile::Lite, None).unwrap_err().id, Id::ClusterForeign);
         let meant = Cluster {
             any_cluster: true,
             ..cluster()
         };
-        assert!(found.check(&meant).is_ok());
+        assert!(found.check(&meant, Profile::Lite, None).is_ok());
     }
 
     #[test]
     fn what_does_not_fit_is_named_with_what_to_leave_out() {
         let mut found = Inspection::empty();
         found.nodes = vec![node(1200)];
-        let failure = found.check(&cluster()).unwrap_err();
+        let failure = found.check(&cluster(), Profile::Lite, None).unwrap_err();
         assert_eq!(failure.id, Id::ClusterTooSmall);
         assert!(
             failure.detail.iter().any(|line| line.contains("--git-url")),
@@ -290,7 +322,40 @@ mod tests {
             git_url: Some("https://git.invalid/x".to_owned()),
             ..cluster()
         };
-        assert!(found.check(&hosted).is_ok());
+        assert!(found.check(&hosted, Profile::Lite, None).is_ok());
+    }
+
+    #[test]
+    fn pipelines_are_counted_where_they_are_not_there_yet() {
+        let (full, lite) = (Profile::Full, Profile::Lite);
+        let mut found = Inspection::empty();
+        found.nodes = vec![node(2700)];
+        assert!(found.check(&cluster(), lite, None).is_ok());
+        let failure = found.check(&cluster(), full, None).unwrap_err();
+        assert_eq!(failure.id, Id::ClusterTooSmall);
+        assert!(failure.causes[0].contains("needed are 2816"), "{failure}");
+        let without = failure.detail.iter().any(|line| line.contains("--profile lite"));
+        assert!(without, "{failure:?}");
+        // Ours: only what is new counts.
+        found.owner = "driftless".to_owned();
+        found.nodes = vec![node(1400)];
+        let failure = found.check(&cluster(), full, Some(lite)).unwrap_err();
+        assert_eq!(failure.detail.len(), 1, "{failure:?}");
+        assert!(found.check(&cluster(), full, Some(full)).is_ok());
+        assert!(found.check(&cluster(), lite, Some(full)).is_ok());
+        found.nodes = vec![node(1600)];
+        assert!(found.check(&cluster(), full, Some(lite)).is_ok());
+        // A Minikube that was made for lite has room for requests, not for what runs.
+        let minikube = Cluster {
+            engine: Keeper::Minikube,
+            ..cluster()
+        };
+        found.nodes = vec![node(3900)];
+        let failure = found.check(&minikube, full, Some(lite)).unwrap_err();
+        assert_eq!(failure.id, Id::ClusterTooSmall);
+        assert!(failure.next.contains("down --purge"), "{failure}");
+        found.nodes = vec![node(5900)];
+        assert!(found.check(&minikube, full, Some(lite)).is_ok());
     }
 
     #[test]
@@ -301,9 +366,9 @@ mod tests {
             version: Some("v3.1.4".to_owned()),
             ..Argocd::default()
         };
-        assert_eq!(found.check(&cluster()).unwrap_err().id, Id::ArgocdTooOld);
+        assert_eq!(found.check(&cluster(), Profile::Lite, None).unwrap_err().id, Id::ArgocdTooOld);
         found.argocd.version = Some("v3.2.0".to_owned());
-        assert!(found.check(&cluster()).is_ok());
+        assert!(found.check(&cluster(), Profile::Lite, None).is_ok());
     }
 
     #[test]
@@ -316,7 +381,7 @@ mod tests {
             allowed: false,
         };
         found.may = vec![right("create", None), right("get", Some("gitops"))];
-        let failure = found.check(&cluster()).unwrap_err();
+        let failure = found.check(&cluster(), Profile::Lite, None).unwrap_err();
         assert_eq!(failure.id, Id::ClusterForbidden);
         assert_eq!(
             failure.detail,

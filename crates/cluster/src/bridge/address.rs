@@ -20,7 +20,10 @@ const FORWARDED: &[(&str, u16)] = &[
     ("registry", 30501),
     ("mlflow", 30500),
     ("inference-api", 30080),
+    ("ml-pipeline-ui", 30600),
 ];
+/// The Service that people open, of Applications that have none of their own name.
+const PAGES: &[(&str, &str)] = &[("kubeflow-pipelines", "ml-pipeline-ui")];
 
 /// See the module.
 pub struct Addresses {
@@ -74,9 +77,11 @@ impl Addresses {
             all.iter()
                 .find(|service| service.metadata.name.as_ref() == Some(&resource.name))
         });
-        // Of several, the one with the Application's name; else the first.
+        // Of several, its page or the one with the Application's name; else the first.
         let first = services.next()?;
-        let named = |service: &&Service| service.metadata.name.as_ref() == Some(&app.name);
+        let page = PAGES.iter().find(|(name, _)| *name == app.name);
+        let wanted = page.map_or(app.name.as_str(), |(_, service)| service);
+        let named = |service: &&Service| service.metadata.name.as_deref() == Some(wanted);
         let service = std::iter::once(first)
             .chain(services)
             .find(named)
