@@ -300,7 +300,10 @@ mod tests {
         found.nodes = vec![node(4096)];
         assert!(found.check(&cluster(), Profile::Lite, None).is_ok());
         found.owner = "foreign".to_owned();
-        assert_eq!(found.check(&cluster(), Profile::Lite, None).unwrap_err().id, Id::ClusterForeign);
+        assert_eq!(
+            found.check(&cluster(), Profile::Lite, None).unwrap_err().id,
+            Id::ClusterForeign
+        );
         let meant = Cluster {
             any_cluster: true,
             ..cluster()
@@ -366,7 +369,10 @@ mod tests {
             version: Some("v3.1.4".to_owned()),
             ..Argocd::default()
         };
-        assert_eq!(found.check(&cluster(), Profile::Lite, None).unwrap_err().id, Id::ArgocdTooOld);
+        assert_eq!(
+            found.check(&cluster(), Profile::Lite, None).unwrap_err().id,
+            Id::ArgocdTooOld
+        );
         found.argocd.version = Some("v3.2.0".to_owned());
         assert!(found.check(&cluster(), Profile::Lite, None).is_ok());
     }

@@ -120,11 +120,7 @@ fn settle(object: &mut Value, version: usize) {
 }
 
 async fn read(State(objects): State<Objects>, Path((namespace, kind, name)): Path<Place>) -> Response {
-    match objects
-        .lock()
-        .unwrap()
-        .get(&format!("{namespace}/{kind}/{name}"))
-    {
+    match objects.lock().unwrap().get(&format!("{namespace}/{kind}/{name}")) {
         Some(object) => Json(object.clone()).into_response(),
         None => refuse(StatusCode::NOT_FOUND, "NotFound"),
     }
@@ -164,7 +160,9 @@ async fn merge(
     if !expected.is_null() && expected != version {
         return refuse(StatusCode::CONFLICT, "Conflict");
     }
-    let next = version.as_str().map_or(1, |text| text.parse::<usize>().unwrap() + 1);
+    let next = version
+        .as_str()
+        .map_or(1, |text| text.parse::<usize>().unwrap() + 1);
     apply(object, &patch);
     settle(object, next);
     Json(object.clone()).into_response()

@@ -132,7 +132,11 @@ fn data_probe_there(ctx: &Ctx) -> Outcome<Probe> {
     }
     if profile::wanted(ctx)?.has_pipelines() {
         let attempted = "look whether pipelines find the same batches";
-        let answer = cluster::must(ctx, attempted, &cluster::looks(ctx, &["data", "copy", "--check"])?)?;
+        let answer = cluster::must(
+            ctx,
+            attempted,
+            &cluster::looks(ctx, &["data", "copy", "--check"])?,
+        )?;
         if answer["copied"] == false {
             return Ok(Probe::Needed("pipelines would find other batches".to_owned()));
         }
