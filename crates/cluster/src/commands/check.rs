@@ -11,8 +11,8 @@ use crate::{
 };
 use k8s_openapi::api::{apps::v1::Deployment, authorization::v1::SubjectAccessReview, core::v1::Service};
 use kube::{Api, Client, api::PostParams};
-use serde_json::{Value, json};
 use rights::RIGHTS;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A controller that runs takes a refresh within a second.
