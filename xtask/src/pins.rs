@@ -55,9 +55,6 @@ pub const API_PORT: u16 = 30080;
 /// Port of MLflow (nodePort of the overlay), before `--port-offset`.
 pub const MLFLOW_PORT: u16 = 30500;
 
-/// Port of the page of Kubeflow Pipelines (nodePort of the overlay), before `--port-offset`.
-pub const PIPELINES_PORT: u16 = 30600;
-
 /// Port on this machine where the Git server of a cluster is forwarded to, before `--port-offset`.
 pub const GIT_PORT: u16 = 30300;
 /// Port on this machine where Minikube's registry is forwarded to, before `--port-offset`.

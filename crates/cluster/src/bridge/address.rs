@@ -79,8 +79,7 @@ impl Addresses {
         });
         // Of several, its page or the one with the Application's name; else the first.
         let first = services.next()?;
-        let page = PAGES.iter().find(|(name, _)| *name == app.name);
-        let wanted = page.map_or(app.name.as_str(), |(_, service)| service);
+        let wanted = page(&app.name);
         let named = |service: &&Service| service.metadata.name.as_deref() == Some(wanted);
         let service = std::iter::once(first)
             .chain(services)
@@ -181,6 +180,12 @@ impl Addresses {
     }
 }
 
+/// The Service whose address is an Application's.
+fn page(app: &str) -> &str {
+    let page = PAGES.iter().find(|(name, _)| *name == app);
+    page.map_or(app, |(_, service)| service)
+}
+
 fn forwarded(service: &str) -> Option<u16> {
     FORWARDED
         .iter()
@@ -200,5 +205,23 @@ async fn probe(node: &str, port: u16) -> Port {
         Ok(Ok(_)) => Port::Open,
         Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => Port::Refused,
         _ => Port::Silent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages keep their port where the node cannot be reached: what `up` says of them stays true.
+    #[test]
+    fn what_people_open_has_a_port_of_its_own() {
+        for (app, port) in [
+            ("inference-api", 30080),
+            ("mlflow", 30500),
+            ("kubeflow-pipelines", 30600),
+        ] {
+            assert_eq!(forwarded(page(app)), Some(port), "{app}");
+        }
+        assert_eq!(forwarded(page("training")), None);
     }
 }

@@ -29,8 +29,8 @@ pub fn probe(ctx: &Ctx) -> Outcome<Probe> {
 /// # Errors
 /// As [`Inspection::check`].
 pub fn check(ctx: &Ctx, found: &Inspection) -> Outcome<()> {
-    let (wanted, there) = (profile::wanted(ctx)?, profile::there(ctx)?);
-    found.check(ctx.the_cluster()?, wanted, there)
+    let profiles = || Ok((profile::wanted(ctx)?, profile::there(ctx)?));
+    found.check(ctx.the_cluster()?, profiles)
 }
 
 fn in_words(found: &Inspection) -> String {
