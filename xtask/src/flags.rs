@@ -1,5 +1,6 @@
 //! Every command and flag, with help for a person in a hurry.
 
+use crate::profile::Profile;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::{ffi::OsString, path::PathBuf};
 
@@ -96,6 +97,9 @@ pub struct ClusterFlags {
         hide_env_values = true
     )]
     pub upstream_mirror: Option<PathBuf>,
+    /// What is installed [default: as it is there; at first full on Minikube, else lite]
+    #[arg(long, global = true, value_enum)]
+    pub profile: Option<Profile>,
     /// Use a cluster that holds other things and was not set up by `up`
     #[arg(long, global = true)]
     pub yes_this_cluster: bool,
@@ -213,6 +217,8 @@ pub enum Page {
     Mlflow,
     /// Documentation of the inference API
     Api,
+    /// Kubeflow Pipelines: pipelines, runs, steps
+    Pipelines,
     /// Applications, by the command that shows them
     Argocd,
     /// The repository that is followed
@@ -349,7 +355,13 @@ pub fn command() -> clap::Command {
 /// # Errors
 /// Clap's: usage (exit code 2), help.
 pub fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(&command().try_get_matches_from(args)?)
+    let cli = Cli::from_arg_matches(&command().try_get_matches_from(args)?)?;
+    let local = matches!(cli.globals.engine, EngineChoice::Auto | EngineChoice::Local);
+    if local && cli.globals.cluster.profile.is_some() {
+        let why = "--profile is for the engines minikube and cluster: the local engine has no Kubeflow Pipelines to leave out";
+        return Err(command().error(clap::error::ErrorKind::ArgumentConflict, why));
+    }
+    Ok(cli)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod git;
 pub mod known;
 pub mod kubectl;
 pub mod pins;
+pub mod profile;
 pub mod report;
 pub mod step;
 pub mod tidy;

@@ -63,10 +63,14 @@ pub const REGISTRY_PORT: u16 = 30501;
 pub const MINIKUBE_CPUS: u32 = 2;
 /// See [`MINIKUBE_CPUS`].
 pub const MINIKUBE_MEMORY_MIB: u64 = 4096;
+/// With Kubeflow Pipelines: what all ask for, Kubernetes' own parts (1.4 GiB in use) and one step of a run.
+pub const MINIKUBE_MEMORY_FULL_MIB: u64 = 6144;
 /// See [`MINIKUBE_CPUS`].
 pub const MINIKUBE_DISK_MIB: u64 = 20_480;
 /// What of it is used by Kubernetes, the images and the volumes of a small world.
 pub const MINIKUBE_DISK_USED_MIB: u64 = 8192;
+/// The images and volumes of Kubeflow Pipelines; an estimate.
+pub const MINIKUBE_DISK_PIPELINES_MIB: u64 = 4096;
 
 /// A third-party file: looked up below `--upstream-mirror` first, else downloaded; used only when
 /// its bytes are the pinned ones.

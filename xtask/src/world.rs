@@ -7,6 +7,7 @@ use crate::{
     ctx::Ctx,
     failure::{Failure, Id, Outcome},
     flags::{self, EngineChoice, Globals},
+    profile::Profile,
 };
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,12 @@ pub struct Cluster {
     /// Where third-party files are looked up first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_mirror: Option<PathBuf>,
+    /// As it was typed last; what is there counts more, see [`crate::profile`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// It was typed just now.
+    #[serde(skip)]
+    pub profile_typed: bool,
     /// A cluster with other things in it may be used; asked anew each time.
     #[serde(skip)]
     pub any_cluster: bool,
@@ -206,6 +213,8 @@ fn settings(
             .as_ref()
             .map(absolute)
             .or_else(|| before.and_then(|cluster| cluster.upstream_mirror.clone())),
+        profile: flags.profile.or(before.and_then(|cluster| cluster.profile)),
+        profile_typed: flags.profile.is_some(),
         any_cluster: flags.yes_this_cluster,
         engine,
         context,

@@ -33,8 +33,14 @@ fn usage_mistakes_are_refused_with_exit_code_2() {
         &["status", "--port-offset", "40000"],
         &["up", "--quiet", "--verbose"],
         &["up", "--engine", "podman"],
+        &["up", "--engine", "minikube", "--profile", "tiny"],
+        // The local engine has nothing to leave out.
+        &["up", "--profile", "lite"],
+        &["up", "--engine", "local", "--profile", "full"],
     ] {
         let error = flags::parse(["cargo xtask"].iter().chain(args)).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{args:?}");
     }
+    let error = flags::parse(["cargo xtask", "up", "--profile", "lite"]).unwrap_err();
+    insta::assert_snapshot!("profile-of-the-local-engine", error.to_string());
 }

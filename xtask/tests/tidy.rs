@@ -256,6 +256,22 @@ fn forbidden_edges_also_by_way_of_others() {
             .any(|line| line.contains("only `trainer promote`"))
     );
     assert!(edge("xtask", &["reqwest"], &[])[0].contains("stays light"));
+    for (from, to) in [
+        ("kfp", "kfp-run"),
+        ("kfp", "tempfile"),
+        ("kfp-run", "kube"),
+        ("kfp-run", "kfp-client"),
+        ("kfp-client", "kfp"),
+        ("e2e", "kfp-client"),
+        ("inference-api", "kfp"),
+        ("supervisor", "kfp-run"),
+    ] {
+        assert!(!edge(from, &[to], &[]).is_empty(), "{from} -> {to}");
+    }
+    assert_eq!(
+        edge("trainer", &["kfp", "kfp-run", "kfp-client"], &[]),
+        [] as [&str; 0]
+    );
     assert_eq!(
         edge("trainer", &["gitops", "mlflow-client"], &[]),
         [] as [&str; 0]

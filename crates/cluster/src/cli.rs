@@ -175,6 +175,12 @@ pub enum Data {
         #[arg(long, value_name = "F")]
         file: PathBuf,
     },
+    /// Brings the copy that the steps of pipelines read up to it
+    Copy {
+        /// Only say whether it is
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 /// Carries out the command; its answer goes to standard output.

@@ -1,6 +1,8 @@
 //! The data place: one ConfigMap, one key a batch. It is data and not configuration, so it is not in
 //! Git, and Argo CD does not track it.
 
+mod copy;
+
 use crate::{
     Error, Kind, Result,
     connect::{get_opt, merge, within},

@@ -106,7 +106,23 @@ pub enum Error {
 }
 
 impl Error {
-    /// Stable, for programs.
+    /// Every id.
+    pub const IDS: [&str; 12] = [
+        "folder-io",
+        "folder-locked",
+        "run-exists",
+        "folder-not-empty",
+        "nothing-to-resume",
+        "record-broken",
+        "pipeline-changed",
+        "parameter-changed",
+        "pipeline-wrong",
+        "image-unknown",
+        "object-missing",
+        "too-many-steps",
+    ];
+
+    /// Stable, for programs; also the heading in the troubleshooting page.
     pub fn id(&self) -> &'static str {
         match self {
             Error::FolderIo { .. } => "folder-io",
@@ -136,7 +152,7 @@ macro_rules! faults {
             /// Every one.
             pub const ALL: &'static [FaultId] = &[$(FaultId::$name),*];
 
-            /// Stable.
+            /// Stable; also the heading in the troubleshooting page.
             pub fn word(self) -> &'static str {
                 match self {$(FaultId::$name => $id,)*}
             }
@@ -190,12 +206,40 @@ mod tests {
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/pipelines.md");
+    const TROUBLES: &str = include_str!("../../../docs/troubleshooting.md");
 
     #[test]
     fn ids_are_written_as_they_are_said_and_are_in_the_docs() {
         for id in FaultId::ALL {
             assert!(PAGE.contains(&format!("`{}`", id.word())), "{id:?}");
             assert_eq!(serde_json::to_value(id).unwrap(), id.word());
+        }
+    }
+
+    #[test]
+    fn every_id_of_a_run_is_listed() {
+        // As `id` has them, so that a new one is not forgotten.
+        let said = include_str!("error.rs").lines().filter_map(|line| {
+            let (_, id) = line.trim().strip_prefix("Error::")?.split_once("=> \"")?;
+            id.strip_suffix("\",")
+        });
+        assert_eq!(said.collect::<Vec<_>>(), Error::IDS);
+    }
+
+    /// In the part of the page that is about runs on this machine, each has a heading, and each heading is one of them.
+    #[test]
+    fn ids_are_headings() {
+        let part = TROUBLES.split("\n# Pipelines on this machine\n").nth(1).unwrap();
+        let part = part.split("\n# ").next().unwrap();
+        let headings: Vec<&str> = part
+            .lines()
+            .filter_map(|line| line.strip_prefix("### "))
+            .collect();
+        let faults = FaultId::ALL.iter().map(|id| id.word());
+        let ids: Vec<&str> = Error::IDS.into_iter().chain(faults).collect();
+        assert_eq!(headings, ids);
+        for id in Error::IDS {
+            assert!(PAGE.contains(&format!("`{id}`")), "{id}");
         }
     }
 }

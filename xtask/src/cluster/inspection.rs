@@ -2,8 +2,10 @@
 
 use crate::{
     failure::{Failure, Id, Outcome},
-    pins, tools,
-    world::Cluster,
+    pins,
+    profile::Profile,
+    tools,
+    world::{Cluster, Keeper},
 };
 use serde::Deserialize;
 
@@ -75,7 +77,7 @@ pub struct Argocd {
 
 /// What asks for memory, and how to do without it: the default environment's requests, rounded up
 /// (`xtask/tests/rendered` adds them up).
-const PIECES: [(&str, u64, &str); 4] = [
+const PIECES: [(&str, u64, &str); 5] = [
     (
         "Argo CD",
         352,
@@ -92,7 +94,16 @@ const PIECES: [(&str, u64, &str); 4] = [
         256,
         "a training run alone asks for 128 MiB",
     ),
+    (
+        PIPELINES,
+        1472,
+        "--profile lite leaves it out, and the retrain is a Job",
+    ),
 ];
+const PIPELINES: &str = "Kubeflow Pipelines and one step of a run";
+/// What the node of a Minikube that was made for it has for pods, whatever they ask for: Kubernetes' own parts ask for
+/// a quarter of what they use.
+const NODE_FULL_MIB: u64 = 5120;
 
 impl Inspection {
     /// What a dry run assumes.
@@ -116,12 +127,17 @@ impl Inspection {
         self.argocd.installed && !self.argocd.ours
     }
 
-    /// All that speaks against using this cluster.
+    /// All that speaks against using this cluster. The profile that is meant, and the one that is there, are asked for
+    /// last: nobody may look who may do nothing.
     ///
     /// # Errors
     /// `cluster-foreign`, `kubernetes-too-old`, `cluster-forbidden`, `storage-class-missing`,
     /// `argocd-too-old`, `cluster-too-small`, `workload-not-ready` when no node takes pods.
-    pub fn check(&self, cluster: &Cluster) -> Outcome<()> {
+    pub fn check(
+        &self,
+        cluster: &Cluster,
+        profiles: impl FnOnce() -> Outcome<(Profile, Option<Profile>)>,
+    ) -> Outcome<()> {
         let attempted = format!("use the cluster of context {}", cluster.context);
         let fail = |id, cause: String| Err(Failure::new(id, attempted.clone()).because(cause));
         if self.owner == "foreign" && !cluster.any_cluster {
@@ -157,7 +173,7 @@ impl Inspection {
                 return fail(Id::ArgocdTooOld, cause);
             }
         }
-        self.fits(cluster, &attempted)
+        self.fits(cluster, profiles()?, &attempted)
     }
 
     fn may_all(&self, attempted: &str) -> Outcome<()> {
@@ -188,9 +204,15 @@ impl Inspection {
         self.nodes.iter().filter(|node| node.ready).map(free).sum()
     }
 
-    fn fits(&self, cluster: &Cluster, attempted: &str) -> Outcome<()> {
+    fn fits(
+        &self,
+        cluster: &Cluster,
+        (wanted, there): (Profile, Option<Profile>),
+        attempted: &str,
+    ) -> Outcome<()> {
+        let pipelines = wanted.has_pipelines() && there != Some(Profile::Full);
         // What a dry run assumes has no nodes; ours already asks for what it needs.
-        if self.nodes.is_empty() || self.ours() {
+        if self.nodes.is_empty() || (self.ours() && !pipelines) {
             return Ok(());
         }
         if !self.nodes.iter().any(|node| node.ready) {
@@ -198,14 +220,27 @@ impl Inspection {
             return Err(Failure::new(Id::WorkloadNotReady, attempted)
                 .because(format!("no node takes pods: {} not ready", names.join(", "))));
         }
-        let wanted = |name: &str| match name {
+        let asked_for = |name: &str| match name {
+            PIPELINES => pipelines,
+            _ if self.ours() => false,
             "Argo CD" => !self.foreign_argocd(),
             "the Git server" => cluster.git_url.is_none(),
             _ => true,
         };
-        let pieces = || PIECES.iter().filter(|(name, ..)| wanted(name));
+        let pieces = || PIECES.iter().filter(|(name, ..)| asked_for(name));
         let needed: u64 = pieces().map(|(_, mib, _)| mib).sum();
         let free = self.free_memory_mib();
+        let node: u64 = self.nodes.iter().map(|node| node.memory_allocatable_mib).sum();
+        if pipelines && cluster.engine == Keeper::Minikube && node < NODE_FULL_MIB {
+            return Err(Failure::new(Id::ClusterTooSmall, attempted)
+                .because(format!(
+                    "the node has {node} MiB, Kubeflow Pipelines beside all else needs {NODE_FULL_MIB}, and Minikube does \
+                     not change the memory of a node that is there"
+                ))
+                .next(
+                    "cargo xtask up --profile lite, or cargo xtask down --purge and then cargo xtask up (everything anew)",
+                ));
+        }
         if free >= needed {
             return Ok(());
         }
@@ -236,94 +271,4 @@ impl Right {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::world::Keeper;
-
-    fn cluster() -> Cluster {
-        Cluster {
-            engine: Keeper::Cluster,
-            context: "somewhere".to_owned(),
-            environment: "minikube".to_owned(),
-            registry: "localhost:5000/driftless".to_owned(),
-            registry_in_cluster: "localhost:5000/driftless".to_owned(),
-            git_url: None,
-            upstream_mirror: None,
-            any_cluster: false,
-        }
-    }
-
-    fn node(free: u64) -> Node {
-        Node {
-            name: "one".to_owned(),
-            ready: true,
-            memory_allocatable_mib: free,
-            ..Node::default()
-        }
-    }
-
-    #[test]
-    fn an_empty_cluster_will_do_and_a_foreign_one_must_be_meant() {
-        let mut found = Inspection::empty();
-        found.nodes = vec![node(4096)];
-        assert!(found.check(&cluster()).is_ok());
-        found.owner = "foreign".to_owned();
-        assert_eq!(found.check(&cluster()).unwrap_err().id, Id::ClusterForeign);
-        let meant = Cluster {
-            any_cluster: true,
-            ..cluster()
-        };
-        assert!(found.check(&meant).is_ok());
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named_with_what_to_leave_out() {
-        let mut found = Inspection::empty();
-        found.nodes = vec![node(1200)];
-        let failure = found.check(&cluster()).unwrap_err();
-        assert_eq!(failure.id, Id::ClusterTooSmall);
-        assert!(
-            failure.detail.iter().any(|line| line.contains("--git-url")),
-            "{failure:?}"
-        );
-        let hosted = Cluster {
-            git_url: Some("https://git.invalid/x".to_owned()),
-            ..cluster()
-        };
-        assert!(found.check(&hosted).is_ok());
-    }
-
-    #[test]
-    fn an_argo_cd_that_is_there_is_used_when_new_enough() {
-        let mut found = Inspection::empty();
-        found.argocd = Argocd {
-            installed: true,
-            version: Some("v3.1.4".to_owned()),
-            ..Argocd::default()
-        };
-        assert_eq!(found.check(&cluster()).unwrap_err().id, Id::ArgocdTooOld);
-        found.argocd.version = Some("v3.2.0".to_owned());
-        assert!(found.check(&cluster()).is_ok());
-    }
-
-    #[test]
-    fn every_missing_right_is_named_with_a_role() {
-        let mut found = Inspection::empty();
-        let right = |verb: &str, namespace: Option<&str>| Right {
-            verb: verb.to_owned(),
-            resource: "secrets".to_owned(),
-            namespace: namespace.map(str::to_owned),
-            allowed: false,
-        };
-        found.may = vec![right("create", None), right("get", Some("gitops"))];
-        let failure = found.check(&cluster()).unwrap_err();
-        assert_eq!(failure.id, Id::ClusterForbidden);
-        assert_eq!(
-            failure.detail,
-            [
-                "may not create secrets in the whole cluster (ClusterRole cluster-admin has it)",
-                "may not get secrets in namespace gitops (ClusterRole view, bound there has it)",
-            ]
-        );
-    }
-}
+mod tests;

@@ -193,10 +193,7 @@ fn disk(ctx: &Ctx) -> Outcome<String> {
         true => 0,
         false => pins::DISK_MIN_MIB,
     };
-    let node = match kubernetes::starts_minikube(ctx) {
-        true => pins::MINIKUBE_DISK_USED_MIB,
-        false => 0,
-    };
+    let node = kubernetes::disk_needed_mib(ctx);
     let needed = built + node;
     if needed == 0 {
         return Ok(String::new());

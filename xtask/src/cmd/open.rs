@@ -5,9 +5,12 @@ use crate::{
     exec::Cmd,
     failure::{Id, Outcome},
     flags::{OpenFlags, Page},
-    git,
+    git, profile,
 };
 use contract::names;
+
+/// What brings the page that is not there.
+const WITH_PIPELINES: &str = "cargo xtask up --engine minikube --profile full";
 
 /// Prints the address.
 ///
@@ -23,6 +26,11 @@ pub fn command(ctx: &Ctx, flags: &OpenFlags) -> Outcome<()> {
     let (page, opens) = match flags.page {
         Page::Mlflow => (address(names::MLFLOW)?, true),
         Page::Api => (format!("{}/docs", address(names::INFERENCE_API)?), true),
+        Page::Pipelines => {
+            let found = address(profile::PIPELINES);
+            let found = found.map_err(|failure| failure.next(ctx.typed(WITH_PIPELINES)))?;
+            (found, true)
+        }
         Page::Git => {
             let url = git::remote::address(ctx)?;
             let page = url.strip_suffix(".git").unwrap_or(&url).to_owned();

@@ -2,7 +2,7 @@
 //! accounts may do what the roles say. Nothing is changed there.
 
 use crate::{
-    access::granted,
+    access::{accounts, granted},
     tree::{self, objects, text},
 };
 use std::{
@@ -107,14 +107,7 @@ fn accounts_may_do_what_the_roles_say() {
     if !(roles.contains("/start-training\n") && roles.contains("/refresh-inference-api\n")) {
         return eprintln!("SKIPPED {test}: the roles are not in this cluster");
     }
-    let mut accounts: BTreeSet<String> = all
-        .iter()
-        .filter(|object| object["kind"] == "ServiceAccount")
-        .map(|object| {
-            let metadata = &object["metadata"];
-            format!("{}/{}", text(&metadata["namespace"]), text(&metadata["name"]))
-        })
-        .collect();
+    let mut accounts = accounts(&all);
     // Of its own account only the rights in one namespace are rendered here; the others are a snapshot.
     granted.retain(|may| !may.account.starts_with("argocd/"));
     if !roles.contains("/argo-role\n") {
@@ -154,6 +147,9 @@ fn accounts_may_do_what_the_roles_say() {
     for (verb, resource, namespace) in [
         ("get", "secrets", "training"),
         ("get", "secrets", "gitops"),
+        ("get", "secrets/git-credentials", "kubeflow"),
+        ("create", "pods", "kubeflow"),
+        ("create", "workflows.argoproj.io", "kubeflow"),
         ("create", "pods", "training"),
         ("create", "pods/exec", "serving"),
         ("patch", "deployments.apps", "serving"),

@@ -270,6 +270,7 @@ fn every_component_renders() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
         let base = match name.as_str() {
             "in-cluster" | "restricted-egress" => "training",
+            "pipeline-trigger" => "drift-monitor",
             "pipeline-upload" => "kubeflow-pipelines",
             _ => "inference-api",
         };
@@ -297,6 +298,7 @@ fn every_component_renders() {
             "in-cluster",
             "ingress",
             "metrics-scrape",
+            "pipeline-trigger",
             "pipeline-upload",
             "restricted-egress",
             "smoke",

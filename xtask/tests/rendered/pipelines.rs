@@ -126,6 +126,86 @@ fn the_plugin_points_at_our_mlflow() {
     }
 }
 
+/// Whoever uploads the pipeline tells it the image that runs itself, as the environment has it, and where everything is.
+/// In a ConfigMap: Argo CD compares no hooks, so that a new image in the Job alone would never be uploaded.
+#[test]
+fn uploads_tell_the_image_that_runs_them() {
+    for environment in ENVIRONMENTS {
+        let (Some(pipelines), Some(monitor), Some(api)) = (
+            rendered(environment, PIPELINES),
+            rendered(environment, "drift-monitor"),
+            rendered(environment, "inference-api"),
+        ) else {
+            return;
+        };
+        let job = the(&pipelines, "Job/pipeline-upload");
+        assert_eq!(
+            job["metadata"]["annotations"]["argocd.argoproj.io/hook"],
+            "PostSync"
+        );
+        let map = the(&pipelines, "ConfigMap/training");
+        assert_eq!(told(job, &[map]), told_always(environment, job));
+        // The trigger uploads a pipeline that is missing: with the very same defaults, where the profile has it.
+        let check = the(&monitor, "CronJob/drift-monitor");
+        let own = monitor
+            .iter()
+            .find(|object| named(object).starts_with("ConfigMap/drift-monitor-"))
+            .unwrap();
+        if own["data"]["KFP_HOST"].is_null() {
+            assert_eq!(environment, "prod");
+            continue;
+        }
+        // Both are in one namespace.
+        let shared = the(&api, "ConfigMap/training");
+        assert_eq!(shared["metadata"]["namespace"], check["metadata"]["namespace"]);
+        assert_eq!(told(check, &[shared, own]), told_always(environment, check));
+    }
+}
+
+/// Variables of the uploaded pipeline's defaults, from the maps that a container reads in this order.
+fn told(object: &Value, maps: &[&Value]) -> BTreeMap<String, String> {
+    let container = &rules::pod_spec(object)["containers"][0];
+    let read: Vec<&str> = list(&container["envFrom"])
+        .map(|from| text(&from["configMapRef"]["name"]))
+        .collect();
+    let given: Vec<&str> = maps.iter().map(|map| text(&map["metadata"]["name"])).collect();
+    assert_eq!(read, given, "{}", named(object));
+    let mut all = BTreeMap::new();
+    for (name, value) in maps
+        .iter()
+        .flat_map(|map| map["data"].as_mapping().into_iter().flatten())
+    {
+        all.insert(text(name).to_owned(), text(value).to_owned());
+    }
+    all.retain(|name, _| !name.starts_with("RETRAIN_") && !name.starts_with("SMOKE_"));
+    all
+}
+
+fn told_always(environment: &str, object: &Value) -> BTreeMap<String, String> {
+    let image = text(&rules::pod_spec(object)["containers"][0]["image"]);
+    assert!(
+        image.ends_with(&format!("/trainer@{}", tree::TRAINER_DIGEST)),
+        "{image}"
+    );
+    let settings = tree::root().join(format!(
+        "kustomize/overlays/{environment}/training/release/settings/kustomization.yaml"
+    ));
+    let settings: Value = serde_yaml::from_str(&std::fs::read_to_string(settings).unwrap()).unwrap();
+    let settings = list(&settings["configMapGenerator"][0]["literals"])
+        .filter_map(|literal| text(literal).split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let fixed = [
+        ("API_URL", "http://inference-api.serving:8000"),
+        ("ARGOCD_APPLICATION", "argocd/inference-api"),
+        ("KFP_HOST", "http://ml-pipeline.kubeflow:8888"),
+        ("MLFLOW_TRACKING_URI", "http://mlflow.training:5000"),
+        ("MODEL_NAME", "iris-model"),
+        ("TRAINER_IMAGE", image),
+    ];
+    let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    fixed.into_iter().chain(settings).collect()
+}
+
 /// Those that upstream's programs are told of too: drivers, launchers and Argo's executor are no container of a Deployment.
 #[test]
 fn images_of_steps_are_pinned_too() {
@@ -156,7 +236,8 @@ fn images_of_steps_are_pinned_too() {
             BTreeSet::from([pins::KUBEFLOW_PIPELINES])
         );
         assert_eq!(of("quay.io/argoproj/"), BTreeSet::from([pins::ARGO_WORKFLOWS]));
-        assert_eq!(images.len(), 13, "{images:?}");
+        // Ours is the one that uploads.
+        assert_eq!(images.len(), 14, "{images:?}");
         for image in &images {
             let moved = image.contains("/mysql:") || image.contains("/alpine:");
             assert!(!moved || image.contains("@sha256:"), "upstream moves {image}");

@@ -10,7 +10,7 @@ const MOST_MIB: u64 = 1638;
 /// Two cores less what the node's own parts ask for.
 const MOST_MILLICORES: u64 = 1400;
 
-/// Kubeflow Pipelines on top of it: its nine Deployments, without the pods of a run.
+/// Kubeflow Pipelines on top of it: its nine Deployments and the upload, without the pods of a run.
 const MOST_OF_PIPELINES_MIB: u64 = 1200;
 
 #[test]

@@ -8,6 +8,7 @@ use std::{
     process::Command,
     sync::OnceLock,
 };
+use xtask::profile::Profile;
 
 pub const API_DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub const TRAINER_DIGEST: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -80,6 +81,9 @@ fn render_all() -> Option<BTreeMap<String, String>> {
     for environment in subfolders(&copy.path().join("kustomize/overlays")) {
         let name = environment.file_name().unwrap().to_string_lossy().into_owned();
         release(&environment);
+        if name != "local" {
+            profiles(copy.path(), &name);
+        }
         for app in subfolders(&environment) {
             let file = app.file_name().unwrap().to_string_lossy();
             folders.push((format!("{name}-{file}"), app));
@@ -125,6 +129,17 @@ fn upstream(copy: &Path) -> bool {
             eprintln!("SKIPPED {INSTALL}: no upstream file here and no DRIFTLESS_UPSTREAM_MIRROR");
             false
         }
+    }
+}
+
+/// One environment of each, whatever profile this clone has.
+fn profiles(copy: &Path, environment: &str) {
+    let profile = match environment {
+        "minikube" => Profile::Full,
+        _ => Profile::Lite,
+    };
+    for (path, text) in xtask::profile::files(environment, profile) {
+        fs::write(copy.join(path), text).unwrap();
     }
 }
 

@@ -312,6 +312,21 @@ fn look(status: &mut engine::Status, far: &std::path::Path) {
     .map(|name| app(name, &head))
     .to_vec();
     status.apps[2].replicas_wanted = u32::from(released);
+    let profile = "main:argocd/environments/minikube/profile/kustomization.yaml";
+    let full = ["show", profile];
+    let held = git(
+        far,
+        &[
+            "ls-tree",
+            "--name-only",
+            "-r",
+            "main",
+            "argocd/environments/minikube/profile",
+        ],
+    );
+    if !held.is_empty() && git(far, &full).contains("profile-full") {
+        status.apps.push(app("kubeflow-pipelines", &head));
+    }
 }
 
 /// The head of `main`, `None` while it is empty.

@@ -20,7 +20,10 @@ const FORWARDED: &[(&str, u16)] = &[
     ("registry", 30501),
     ("mlflow", 30500),
     ("inference-api", 30080),
+    ("ml-pipeline-ui", 30600),
 ];
+/// The Service that people open, of Applications that have none of their own name.
+const PAGES: &[(&str, &str)] = &[("kubeflow-pipelines", "ml-pipeline-ui")];
 
 /// See the module.
 pub struct Addresses {
@@ -74,9 +77,10 @@ impl Addresses {
             all.iter()
                 .find(|service| service.metadata.name.as_ref() == Some(&resource.name))
         });
-        // Of several, the one with the Application's name; else the first.
+        // Of several, its page or the one with the Application's name; else the first.
         let first = services.next()?;
-        let named = |service: &&Service| service.metadata.name.as_ref() == Some(&app.name);
+        let wanted = page(&app.name);
+        let named = |service: &&Service| service.metadata.name.as_deref() == Some(wanted);
         let service = std::iter::once(first)
             .chain(services)
             .find(named)
@@ -176,6 +180,12 @@ impl Addresses {
     }
 }
 
+/// The Service whose address is an Application's.
+fn page(app: &str) -> &str {
+    let page = PAGES.iter().find(|(name, _)| *name == app);
+    page.map_or(app, |(_, service)| service)
+}
+
 fn forwarded(service: &str) -> Option<u16> {
     FORWARDED
         .iter()
@@ -195,5 +205,23 @@ async fn probe(node: &str, port: u16) -> Port {
         Ok(Ok(_)) => Port::Open,
         Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => Port::Refused,
         _ => Port::Silent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages keep their port where the node cannot be reached: what `up` says of them stays true.
+    #[test]
+    fn what_people_open_has_a_port_of_its_own() {
+        for (app, port) in [
+            ("inference-api", 30080),
+            ("mlflow", 30500),
+            ("kubeflow-pipelines", 30600),
+        ] {
+            assert_eq!(forwarded(page(app)), Some(port), "{app}");
+        }
+        assert_eq!(forwarded(page("training")), None);
     }
 }

@@ -242,7 +242,10 @@ async fn add_data(State(server): State<Server>, body: Bytes) -> Response {
         Ok(batch) => {
             answer(async {
                 match server.data.put(&batch.name, &batch.text).await? {
-                    crate::data::Put::Added => Ok(json!({})),
+                    crate::data::Put::Added => {
+                        server.data.copy_where_wanted().await?;
+                        Ok(json!({}))
+                    }
                     crate::data::Put::Already => Err(Error::new(
                         Kind::Conflict,
                         format!("batch {}: the name is taken", batch.name),

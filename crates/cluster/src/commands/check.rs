@@ -1,5 +1,7 @@
 //! Doctor after the fact: what programs inside the cluster need, tried the way they do it.
 
+mod rights;
+
 use crate::{
     Error, Result,
     argo::REFRESH,
@@ -9,145 +11,12 @@ use crate::{
 };
 use k8s_openapi::api::{apps::v1::Deployment, authorization::v1::SubjectAccessReview, core::v1::Service};
 use kube::{Api, Client, api::PostParams};
+use rights::RIGHTS;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A controller that runs takes a refresh within a second.
 const REFRESH_WITHIN: Duration = Duration::from_secs(15);
-
-/// Service account, verb, group, resource, object, namespace, whether it may.
-type Right = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    bool,
-);
-
-/// What the service accounts may do, and some of what they must not.
-const RIGHTS: &[Right] = &[
-    (
-        "training/training",
-        "patch",
-        "argoproj.io",
-        "applications",
-        "inference-api",
-        "argocd",
-        true,
-    ),
-    (
-        "training/training",
-        "patch",
-        "argoproj.io",
-        "applications",
-        "root",
-        "argocd",
-        false,
-    ),
-    (
-        "training/training",
-        "get",
-        "argoproj.io",
-        "applications",
-        "inference-api",
-        "argocd",
-        false,
-    ),
-    (
-        "training/training",
-        "get",
-        "",
-        "secrets",
-        "git-robot",
-        "training",
-        false,
-    ),
-    (
-        "training/training",
-        "create",
-        "batch",
-        "jobs",
-        "",
-        "training",
-        false,
-    ),
-    ("training/training", "create", "", "pods", "", "training", false),
-    (
-        "serving/drift-monitor",
-        "get",
-        "batch",
-        "cronjobs",
-        "training",
-        "training",
-        true,
-    ),
-    (
-        "serving/drift-monitor",
-        "list",
-        "batch",
-        "jobs",
-        "",
-        "training",
-        true,
-    ),
-    (
-        "serving/drift-monitor",
-        "create",
-        "batch",
-        "jobs",
-        "",
-        "training",
-        true,
-    ),
-    (
-        "serving/drift-monitor",
-        "delete",
-        "batch",
-        "jobs",
-        "",
-        "training",
-        false,
-    ),
-    (
-        "serving/drift-monitor",
-        "get",
-        "",
-        "secrets",
-        "git-robot",
-        "training",
-        false,
-    ),
-    (
-        "serving/drift-monitor",
-        "patch",
-        "argoproj.io",
-        "applications",
-        "inference-api",
-        "argocd",
-        false,
-    ),
-    (
-        "serving/inference-api",
-        "get",
-        "",
-        "secrets",
-        "",
-        "serving",
-        false,
-    ),
-    ("serving/inference-api", "list", "", "pods", "", "serving", false),
-    (
-        "serving/inference-api",
-        "patch",
-        "argoproj.io",
-        "applications",
-        "inference-api",
-        "argocd",
-        false,
-    ),
-];
 
 fn said(name: &str, outcome: Result<String>) -> Value {
     let (ok, note) = match outcome {

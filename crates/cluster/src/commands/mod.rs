@@ -47,6 +47,14 @@ pub async fn run(flags: Flags) -> Result<Value> {
         Command::Secrets(secrets) => secrets::make(&client().await?, &secrets).await,
         Command::GitCredentials(credentials) => secrets::credentials(&client().await?, &credentials).await,
         Command::Data(Data::Put { name, file }) => put(&client().await?, &name, &file).await,
+        Command::Data(Data::Copy { check: true }) => {
+            let copied = DataPlace::new(&client().await?).is_copied().await?;
+            Ok(json!({ "copied": copied }))
+        }
+        Command::Data(Data::Copy { check: false }) => {
+            let batches = DataPlace::new(&client().await?).copy().await?;
+            Ok(json!({ "copied": true, "batches": batches }))
+        }
         Command::Diagnose { namespace } => {
             let lines = diagnose::lines(&client().await?, &namespace).await?;
             Ok(json!({ "lines": lines }))
@@ -77,6 +85,8 @@ async fn serve(context: String, flags: Serve) -> Result<Value> {
 async fn put(client: &Client, name: &str, file: &Path) -> Result<Value> {
     let text = fs::read_to_string(file)
         .map_err(|error| Error::other(format!("read {}: {error}", file.display())))?;
-    let put = DataPlace::new(client).put(name, &text).await?;
+    let data = DataPlace::new(client);
+    let put = data.put(name, &text).await?;
+    data.copy_where_wanted().await?;
     Ok(json!({"name": name, "bytes": text.len(), "already": put == Put::Already}))
 }

@@ -1,7 +1,7 @@
 //! Every error: its id, what it says and what to type next.
 
 use kfp_client::{Cron, Error, ParameterError, PipelineDocument, RunFailure, RunState};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 fn all() -> Vec<Error> {
     let (address, request) = ("http://127.0.0.1:8888".to_owned(), "GET runs/r".to_owned());
@@ -131,6 +131,27 @@ fn all() -> Vec<Error> {
         },
         Error::NotRunning { run_id, message },
     ]
+}
+
+/// Every id has a heading in the troubleshooting page, and every heading of ours an id.
+#[test]
+fn ids_are_headings() {
+    // As the source has them, so that none is forgotten here.
+    let sources = [
+        include_str!("../../src/error.rs"),
+        include_str!("../../src/document.rs"),
+        include_str!("../../src/params.rs"),
+        include_str!("../../src/cron.rs"),
+    ];
+    let literal = |line: &'static str| line.split_once("=> \"kfp-")?.1.split_once('"');
+    let of_source = sources.iter().flat_map(|text| text.lines()).filter_map(literal);
+    let of_source: BTreeSet<String> = of_source.map(|(id, _)| format!("kfp-{id}")).collect();
+    let provoked: BTreeSet<String> = all().iter().map(|error| error.id().to_owned()).collect();
+    assert_eq!(provoked, of_source);
+    let page = include_str!("../../../../docs/troubleshooting.md");
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### kfp-"));
+    let headings: BTreeSet<String> = headings.map(|id| format!("kfp-{id}")).collect();
+    assert_eq!(headings, of_source);
 }
 
 #[test]

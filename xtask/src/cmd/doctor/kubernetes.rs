@@ -3,10 +3,11 @@
 use super::Check;
 use crate::{
     cluster::{self, inspect},
-    cmd::up::minikube,
+    cmd::up::{self, minikube},
     ctx::Ctx,
     failure::{Failure, Id, Outcome},
     kubectl, pins,
+    profile::{self, Profile},
     report::{Ending, Line},
     step::Probe,
     tools, venv,
@@ -126,13 +127,26 @@ fn processors(ctx: &Ctx) -> Outcome<String> {
 /// Memory that must be available on this machine, with what can be left out; `None` where the
 /// cluster is elsewhere.
 pub fn memory_needed(ctx: &Ctx) -> Option<(u64, &'static str)> {
-    match &ctx.cluster {
-        None => Some((pins::MEMORY_MIN_MIB, "")),
-        Some(_) if starts_minikube(ctx) => Some((
-            pins::MINIKUBE_MEMORY_MIB + 512,
-            "; --engine local needs 1024 and leaves Kubernetes out",
-        )),
-        Some(_) => None,
+    let Some(cluster) = &ctx.cluster else {
+        return Some((pins::MEMORY_MIN_MIB, ""));
+    };
+    let instead = match profile::beforehand(cluster) {
+        Profile::Full => {
+            "; --profile lite needs 4608 and leaves Kubeflow Pipelines out, --engine local needs 1024 and leaves Kubernetes out"
+        }
+        Profile::Lite => "; --engine local needs 1024 and leaves Kubernetes out",
+    };
+    let node = minikube::memory_mib(ctx).unwrap_or(pins::MINIKUBE_MEMORY_MIB);
+    starts_minikube(ctx).then_some((node + 512, instead))
+}
+
+/// Disk that is used before all runs on a node of this machine.
+pub fn disk_needed_mib(ctx: &Ctx) -> u64 {
+    let full = ctx.cluster.as_ref().map(profile::beforehand) == Some(Profile::Full);
+    match starts_minikube(ctx) {
+        true if full => pins::MINIKUBE_DISK_USED_MIB + pins::MINIKUBE_DISK_PIPELINES_MIB,
+        true => pins::MINIKUBE_DISK_USED_MIB,
+        false => 0,
     }
 }
 
@@ -148,7 +162,7 @@ fn cluster(ctx: &Ctx) -> Outcome<String> {
         return Ok("Minikube does not run yet".to_owned());
     }
     let found = inspect(ctx)?;
-    found.check(ctx.the_cluster()?)?;
+    up::cluster::check(ctx, &found)?;
     Ok(format!(
         "Kubernetes {}, {} MiB of memory not asked for",
         found.server_version,

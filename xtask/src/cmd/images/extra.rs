@@ -123,12 +123,16 @@ pub fn twice(ctx: &Ctx, deadline: Deadline) -> Outcome<String> {
 }
 
 /// What both images are compiled from, dependencies of others left out.
-const OURS: [&str; 10] = [
+const OURS: [&str; 14] = [
+    "cluster",
     "contract",
     "drift",
     "engine",
     "gitops",
     "inference-api",
+    "kfp",
+    "kfp-client",
+    "kfp-run",
     "mlflow-client",
     "model",
     "oci",

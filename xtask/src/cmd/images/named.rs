@@ -1,10 +1,10 @@
 //! The files of `main` that only `up` writes: which trainer runs, where images go, whom Argo CD
-//! follows. Each is written whole, so no tool ever edits a person's YAML.
+//! follows, the profile. Each is written whole, so no tool ever edits a person's YAML.
 
 use crate::{
     ctx::Ctx,
     failure::{Failure, Id, Outcome},
-    git,
+    git, profile,
     world::Cluster,
 };
 use contract::names::{TRAINER, TRAINING};
@@ -15,15 +15,18 @@ const HEADER: &str = "# Written whole by `cargo xtask up`; not for editing.";
 pub type Written = (String, String);
 
 /// What `main` must hold for these images (digests).
-pub fn files(ctx: &Ctx, base: &str, trainer: &str) -> Vec<Written> {
+///
+/// # Errors
+/// What is wrong with the cluster, whose profile is asked for.
+pub fn files(ctx: &Ctx, base: &str, trainer: &str) -> Outcome<Vec<Written>> {
     let overlay = format!("kustomize/overlays/{}/{TRAINING}/release", ctx.environment);
     let image = format!("{overlay}/image/kustomization.yaml");
     let Some(cluster) = &ctx.cluster else {
-        return vec![(image, release_component(TRAINER, trainer))];
+        return Ok(vec![(image, release_component(TRAINER, trainer))]);
     };
     let name = format!("{}/{TRAINER}", cluster.registry);
     let argocd = format!("argocd/environments/{}", ctx.environment);
-    vec![
+    let mut files = vec![
         (image, release_component(&name, trainer)),
         (
             format!("{overlay}/settings/kustomization.yaml"),
@@ -31,7 +34,9 @@ pub fn files(ctx: &Ctx, base: &str, trainer: &str) -> Vec<Written> {
         ),
         (format!("{argocd}/settings.yaml"), argocd_settings(cluster)),
         (format!("{argocd}/git/kustomization.yaml"), git_component(cluster)),
-    ]
+    ];
+    files.extend(profile::files(&ctx.environment, profile::wanted(ctx)?));
+    Ok(files)
 }
 
 /// The trainer's image by digest.

@@ -6,7 +6,7 @@ use crate::{
     ctx::Ctx,
     exec::Cmd,
     failure::{Failure, Id, Outcome},
-    git, pins,
+    git, pins, profile,
     step::{Acted, Deadline, Probe, looks_done},
 };
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,7 @@ pub fn probe(ctx: &Ctx) -> Outcome<Probe> {
     if !(index.contains(&packed.base) && index.contains(&packed.trainer)) {
         return Ok(Probe::Needed(format!("{} lacks them", ctx.short(&ctx.images()))));
     }
-    if !named::held(ctx, &named::files(ctx, &packed.base, &packed.trainer))? {
+    if !named::held(ctx, &named::files(ctx, &packed.base, &packed.trainer)?)? {
         return Ok(Probe::Needed("main does not name the trainer's image".to_owned()));
     }
     Ok(Probe::Done(format!("{BASE} and {TRAINER} as built")))
@@ -100,10 +100,13 @@ pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
         true => None,
         false => named::commit(
             ctx,
-            &named::files(ctx, &packed.base, &packed.trainer),
+            &named::files(ctx, &packed.base, &packed.trainer)?,
             &packed.trainer,
         )?,
     };
+    if ctx.cluster.is_some() {
+        profile::note(ctx, profile::wanted(ctx)?)?;
+    }
     keep(ctx, &packed)?;
     let did = match &ctx.cluster {
         Some(_) => "pushed",

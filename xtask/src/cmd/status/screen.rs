@@ -26,9 +26,11 @@ fn write_all(text: &mut String, overview: &Overview) -> std::fmt::Result {
         status.engine,
         short(&status.revision)
     )?;
+    let longest = status.apps.iter().map(|app| app.name.len()).max();
+    let wide = longest.unwrap_or_default().max(15);
     writeln!(
         text,
-        "{:<15} {:<10} {:<12} {:<8} {:>8} {:>9}  address",
+        "{:<wide$} {:<10} {:<12} {:<8} {:>8} {:>9}  address",
         "application", "sync", "health", "at", "ready", "memory"
     )?;
     for app in &status.apps {
@@ -51,14 +53,14 @@ fn write_all(text: &mut String, overview: &Overview) -> std::fmt::Result {
         };
         writeln!(
             text,
-            "{:<15} {:<10} {:<12} {:<8} {of:>8} {memory:>9}  {address}",
+            "{:<wide$} {:<10} {:<12} {:<8} {of:>8} {memory:>9}  {address}",
             app.name,
             app.sync.to_string(),
             app.health.to_string(),
             short(&app.live_revision),
         )?;
         if let Some(stand_in) = &app.stand_in {
-            writeln!(text, "{:<15} stand-in: {stand_in}", "")?;
+            writeln!(text, "{:<wide$} stand-in: {stand_in}", "")?;
         }
     }
     live(text, overview)?;

@@ -4,7 +4,7 @@ use crate::{
     cluster::{Inspection, inspect},
     ctx::Ctx,
     failure::{Failure, Id, Outcome},
-    kubectl,
+    kubectl, profile,
     step::{Acted, Deadline, Probe},
 };
 
@@ -17,11 +17,20 @@ pub const BEFORE: &str = "beside";
 
 pub fn probe(ctx: &Ctx) -> Outcome<Probe> {
     let found = inspect(ctx)?;
-    found.check(ctx.the_cluster()?)?;
+    check(ctx, &found)?;
     Ok(match found.ours() {
         true => Probe::Done(in_words(&found)),
         false => Probe::Needed("it was not set up yet".to_owned()),
     })
+}
+
+/// All that speaks against using it with the profile that is meant.
+///
+/// # Errors
+/// As [`Inspection::check`].
+pub fn check(ctx: &Ctx, found: &Inspection) -> Outcome<()> {
+    let profiles = || Ok((profile::wanted(ctx)?, profile::there(ctx)?));
+    found.check(ctx.the_cluster()?, profiles)
 }
 
 fn in_words(found: &Inspection) -> String {

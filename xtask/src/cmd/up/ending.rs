@@ -4,7 +4,7 @@ use crate::{
     ctx::{Ctx, engine_failure},
     exec::Request,
     failure::{Failure, Id, Outcome},
-    git,
+    git, profile,
 };
 use contract::{ModelInfo, names};
 use serde::Serialize;
@@ -17,6 +17,9 @@ pub struct Ending {
     pub api: String,
     /// Address of MLflow.
     pub mlflow: String,
+    /// Address of the page of Kubeflow Pipelines, where the profile has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipelines: Option<String>,
     /// What `git pull` takes.
     pub repository: String,
     /// Version and tag of the live model.
@@ -39,6 +42,8 @@ pub fn ask(ctx: &Ctx) -> Outcome<Ending> {
     let mlflow = engine
         .address(names::MLFLOW)
         .map_err(engine_failure("find MLflow"))?;
+    // Absent where the profile leaves it out.
+    let pipelines = engine.address(profile::PIPELINES).ok();
     let info: ModelInfo = ctx.get_json(Id::ApiUnreachable, &format!("{api}/model/info"))?;
     let body = json!({"features": example(&info)});
     let attempted = "ask for a prediction";
@@ -57,6 +62,7 @@ pub fn ask(ctx: &Ctx) -> Outcome<Ending> {
     Ok(Ending {
         api,
         mlflow,
+        pipelines,
         repository: git::remote::address(ctx)?,
         model: format!("{} version {}{tag}", info.name, info.model_version),
         request: body.to_string(),
@@ -83,6 +89,7 @@ pub fn text(ending: &Ending) -> String {
     let Ending {
         api,
         mlflow,
+        pipelines,
         repository,
         model,
         request,
@@ -93,12 +100,14 @@ pub fn text(ending: &Ending) -> String {
         true => format!("git remote add driftless {repository} && git pull driftless main"),
         false => format!("git pull {repository} main"),
     };
+    let pipelines = pipelines.as_ref();
+    let pipelines = pipelines.map_or_else(String::new, |address| format!("\n  Pipelines      {address}"));
     format!(
         "\
 The loop runs. {model} is live.
 
   Inference API  {api}  (documentation: {api}/docs)
-  MLflow         {mlflow}
+  MLflow         {mlflow}{pipelines}
   Repository     {pull}
 
   $ curl --silent {api}/predict --header 'content-type: application/json' --data '{request}'
@@ -116,19 +125,27 @@ mod tests {
 
     #[test]
     fn the_last_lines() {
-        let shown = text(&Ending {
+        let ending = Ending {
             api: "http://127.0.0.1:30080".into(),
             mlflow: "http://127.0.0.1:30500".into(),
+            pipelines: None,
             repository: ".driftless/gitops.git".into(),
             model: "iris-model version 1, image tag m1-0a1b2c3".into(),
             request: r#"{"features":[5.1,3.5,1.4,0.2]}"#.into(),
             answer: r#"{"prediction":0,"class_name":"setosa","probabilities":[1.0,0.0,0.0],"model_version":"1","drift_detected":false}"#.into(),
-        });
+        };
+        let shown = text(&ending);
         // The README promises these lines to a newcomer.
         assert!(
             include_str!("../../../../README.md").contains(&shown),
             "README.md does not show:\n{shown}"
         );
         insta::assert_snapshot!(shown);
+        let full = Ending {
+            pipelines: Some("http://192.168.49.2:30600".into()),
+            ..ending
+        };
+        let line = "\n  MLflow         http://127.0.0.1:30500\n  Pipelines      http://192.168.49.2:30600\n  Repository ";
+        assert!(text(&full).contains(line), "{}", text(&full));
     }
 }

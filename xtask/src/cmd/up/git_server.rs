@@ -7,6 +7,7 @@ use crate::{
     failure::{Failure, Id, Outcome},
     git::remote,
     kubectl::{self, digest},
+    profile::{self, Profile},
     step::{Acted, Deadline, Probe},
 };
 
@@ -33,14 +34,18 @@ fn objects(ctx: &Ctx) -> Outcome<(String, Option<String>)> {
     Ok((namespaces, server))
 }
 
-fn stamp_of(objects: &(String, Option<String>)) -> String {
+fn stamp_of(objects: &(String, Option<String>), profile: Profile) -> String {
     let (namespaces, server) = objects;
-    digest(&format!("{namespaces}{}", server.as_deref().unwrap_or("hosted")))
+    // With another profile other Secrets are made.
+    let pipelines = if profile.has_pipelines() { "pipelines" } else { "" };
+    let server = server.as_deref().unwrap_or("hosted");
+    digest(&format!("{namespaces}{server}{pipelines}"))
 }
 
 pub fn probe(ctx: &Ctx) -> Outcome<Probe> {
     let objects = objects(ctx)?;
-    Ok(match kubectl::stamped(ctx, "git-server", &stamp_of(&objects))? {
+    let stamp = stamp_of(&objects, profile::wanted(ctx)?);
+    Ok(match kubectl::stamped(ctx, "git-server", &stamp)? {
         true if objects.1.is_none() => Probe::Done("the repository is hosted".to_owned()),
         true => Probe::Done("as applied before".to_owned()),
         false => Probe::Needed("it was not applied as it is now".to_owned()),
@@ -49,17 +54,17 @@ pub fn probe(ctx: &Ctx) -> Outcome<Probe> {
 
 pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
     let objects = objects(ctx)?;
-    let stamp = stamp_of(&objects);
+    let profile = profile::wanted(ctx)?;
+    let stamp = stamp_of(&objects, profile);
     let (namespaces, server) = objects;
     kubectl::apply(ctx, "namespaces", &namespaces, deadline.left())?;
-    let secrets = match server {
-        Some(_) => &["secrets"][..],
-        None => &["secrets", "--external-git"],
-    };
-    let secrets = cluster::acts(ctx, secrets, deadline.left())?;
+    let mut secrets = vec!["secrets"];
+    secrets.extend(server.is_none().then_some("--external-git"));
+    secrets.extend(profile.has_pipelines().then_some("--pipelines"));
+    let secrets = cluster::acts(ctx, &secrets, deadline.left())?;
     cluster::must(
         ctx,
-        "make the accounts of the Git server, where they are missing",
+        "make the accounts of the Git server and the other Secrets, where they are missing",
         &secrets,
     )?;
     // An account that was kept may be of a server that is gone; the bridge's step asks for this one's.

@@ -5,6 +5,7 @@ use crate::{
     exec::Cmd,
     failure::{Id, Outcome},
     pins,
+    profile::{self, Profile},
     step::{Acted, Deadline, Probe, looks_done},
 };
 use serde_json::Value;
@@ -38,6 +39,14 @@ pub fn state(ctx: &Ctx) -> Outcome<Option<[String; 3]>> {
     Ok(Some([text("Host"), text("Kubelet"), text("APIServer")]))
 }
 
+/// What the node is given. Minikube does not change that of a node that it has made before.
+pub fn memory_mib(ctx: &Ctx) -> Outcome<u64> {
+    Ok(match profile::beforehand(ctx.the_cluster()?) {
+        Profile::Full => pins::MINIKUBE_MEMORY_FULL_MIB,
+        Profile::Lite => pins::MINIKUBE_MEMORY_MIB,
+    })
+}
+
 pub fn probe(ctx: &Ctx) -> Outcome<Probe> {
     Ok(match state(ctx)? {
         Some(parts) if parts.iter().all(|part| part == "Running") => {
@@ -55,7 +64,7 @@ pub fn act(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
         .args(["--kubernetes-version", pins::KUBERNETES])
         .args(["--container-runtime", "containerd"])
         .args(["--cpus", &pins::MINIKUBE_CPUS.to_string()])
-        .args(["--memory", &format!("{}mb", pins::MINIKUBE_MEMORY_MIB)])
+        .args(["--memory", &format!("{}mb", memory_mib(ctx)?)])
         .args(["--disk-size", &format!("{}mb", pins::MINIKUBE_DISK_MIB)])
         .args(["--addons", "registry,metrics-server"])
         // The person's current context stays the current one; nothing is asked.

@@ -1,10 +1,11 @@
 //! The steps `tools`, `git` and `data`: what must lie on disk before anything runs.
 
 use crate::{
+    cluster,
     ctx::{Ctx, engine_failure},
     failure::{Failure, Id, Outcome},
     git::{self, Publication},
-    kubectl,
+    kubectl, profile,
     step::{Acted, Deadline, Probe, looks_done},
     tools, venv,
 };
@@ -90,7 +91,7 @@ pub fn data_probe(ctx: &Ctx) -> Outcome<Probe> {
     })
 }
 
-pub fn data(ctx: &Ctx, _: Deadline) -> Outcome<Acted> {
+pub fn data(ctx: &Ctx, deadline: Deadline) -> Outcome<Acted> {
     let (from, to) = (iris(ctx), ctx.data().join(FIRST_BATCH));
     let bytes = ctx
         .exec
@@ -98,26 +99,49 @@ pub fn data(ctx: &Ctx, _: Deadline) -> Outcome<Acted> {
         .map_err(|error| Failure::new(Id::NotAClone, format!("read {}", ctx.short(&from))).because(error))?;
     let text = String::from_utf8_lossy(&bytes);
     if ctx.cluster.is_some() {
-        let engine = ctx.exec.engine(&ctx.state);
-        engine
-            .and_then(|engine| engine.add_data(FIRST_BATCH, &text))
-            .map_err(engine_failure("add the first batch to the data place"))?;
-        return Acted::changed(format!("{} added as {FIRST_BATCH}", ctx.short(&from)));
+        return data_there(ctx, &text, deadline);
     }
     ctx.write(Id::StateUnwritable, &to, &text, 0o644)?;
     Acted::changed(format!("{} copied to {}", ctx.short(&from), ctx.short(&to)))
 }
 
+fn data_there(ctx: &Ctx, text: &str, deadline: Deadline) -> Outcome<Acted> {
+    let fail = engine_failure("add the first batch to the data place");
+    let engine = ctx.exec.engine(&ctx.state).map_err(&fail)?;
+    let there = engine.data_names().unwrap_or_default();
+    let mut did = Vec::new();
+    if !there.iter().any(|name| name == FIRST_BATCH) {
+        engine.add_data(FIRST_BATCH, text).map_err(&fail)?;
+        did.push(format!("{} added as {FIRST_BATCH}", ctx.short(&iris(ctx))));
+    }
+    if profile::wanted(ctx)?.has_pipelines() {
+        let copy = cluster::acts(ctx, &["data", "copy"], deadline.left())?;
+        cluster::must(ctx, "copy the batches to where pipelines read them", &copy)?;
+        did.push("copied for Kubeflow Pipelines".to_owned());
+    }
+    Acted::changed(did.join(", "))
+}
+
 /// The data place of a cluster is asked, not looked at.
 fn data_probe_there(ctx: &Ctx) -> Outcome<Probe> {
     let names = ctx.exec.engine(&ctx.state).and_then(|engine| engine.data_names());
-    Ok(match names {
-        Ok(names) if names.iter().any(|name| name == FIRST_BATCH) => {
-            Probe::Done(format!("{FIRST_BATCH} is there"))
+    match names {
+        Ok(names) if names.iter().any(|name| name == FIRST_BATCH) => {}
+        Ok(_) => return Ok(Probe::Needed(format!("{FIRST_BATCH} is missing"))),
+        Err(error) => return Ok(Probe::Needed(error.to_string())),
+    }
+    if profile::wanted(ctx)?.has_pipelines() {
+        let attempted = "look whether pipelines find the same batches";
+        let answer = cluster::must(
+            ctx,
+            attempted,
+            &cluster::looks(ctx, &["data", "copy", "--check"])?,
+        )?;
+        if answer["copied"] == false {
+            return Ok(Probe::Needed("pipelines would find other batches".to_owned()));
         }
-        Ok(_) => Probe::Needed(format!("{FIRST_BATCH} is missing")),
-        Err(error) => Probe::Needed(error.to_string()),
-    })
+    }
+    Ok(Probe::Done(format!("{FIRST_BATCH} is there")))
 }
 
 pub fn data_verify(ctx: &Ctx) -> Outcome<()> {

@@ -98,7 +98,8 @@ const GIT_SERVER: Step = step(
 );
 const BRIDGE: Step = step("bridge", bridge::probe, bridge::act, nothing_to_verify, 60);
 const ROOT: Step = step("root", root::probe, root::act, nothing_to_verify, 60);
-const APPS: Step = step("apps", root::apps_probe, root::apps, nothing_to_verify, 600);
+// Kubeflow Pipelines is a dozen images of other people's.
+const APPS: Step = step("apps", root::apps_probe, root::apps, nothing_to_verify, 1500);
 // Pods are started and images pulled on the way.
 const TRAIN_THERE: Step = step(
     "train",
