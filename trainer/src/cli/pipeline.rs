@@ -22,7 +22,7 @@ pub enum PipelineCommand {
     /// Runs it on this machine, with this program as every step, as Kubeflow Pipelines would in pods.
     Run(PipelineRunFlags),
     /// Uploads it to Kubeflow Pipelines, with this place's addresses as defaults. What is there already stays.
-    Upload(UploadFlags),
+    Upload(Box<UploadFlags>),
 }
 
 /// Flags of `pipeline upload`.

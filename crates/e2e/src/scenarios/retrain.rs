@@ -3,6 +3,7 @@
 use crate::world::{World, expect_exit, result_of};
 use anyhow::{Context, Result, ensure};
 use contract::names::{self, exit};
+use serde_json::Value;
 
 pub fn nothing_new(world: &World) -> Result<Option<String>> {
     let (head, versions) = (world.person.head()?, world.versions()?.len());
@@ -76,6 +77,10 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
         .into_iter()
         .map(|run| run.id)
         .collect();
+    let before_drift: Vec<Value> = retrains(world)?
+        .iter()
+        .map(|entry| entry["run"].clone())
+        .collect();
     world.send(&world.bodies(&shifted)?[..150])?;
     let status = world.drift()?;
     ensure!(
@@ -96,24 +101,31 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
         "no check started a retrain; they said: {said}"
     );
     let id = world.wait_for("the retrain", world.patience.notice, || {
-        let status = world.engine.status()?;
-        let started = status
-            .runs
-            .iter()
-            .find(|r| r.template == names::TRAINING && !earlier.contains(&r.id));
-        Ok(started.context("the monitor started no training run")?.id.clone())
+        let new = retrains(world)?;
+        let new = new.iter().find(|entry| !before_drift.contains(&entry["run"]));
+        let run = new.and_then(|entry| entry["run"].as_str());
+        Ok(run.context("the monitor started no retrain")?.to_owned())
     })?;
-    let run = world.wait_run(&id)?;
-    expect_exit(&run, 0)?;
+    // A Job, or a process of the engine; where neither is, the pipeline's own steps tell the ledger.
+    if world.engine.status()?.runs.iter().any(|run| run.id == id) {
+        expect_exit(&world.wait_run(&id)?, 0)?;
+    }
+    world.wait_for("the end in the ledger", world.patience.run, || {
+        let entries = retrains(world)?;
+        let state = entries.iter().find(|entry| entry["run"] == id.as_str());
+        let state = state.map(|entry| entry["state"].clone()).unwrap_or_default();
+        ensure!(state["is"] == "promoted", "{state}");
+        Ok(())
+    })?;
     // However often it is asked: one drift, one retrain.
     wait_monitor(world)?;
-    let status = world.engine.status()?;
-    let retrains = status
-        .runs
-        .iter()
-        .filter(|r| r.template == names::TRAINING && !earlier.contains(&r.id));
-    let retrains: Vec<&str> = retrains.map(|run| run.id.as_str()).collect();
-    ensure!(retrains == [id.as_str()], "not one retrain but {retrains:?}");
+    let all = retrains(world)?;
+    let new: Vec<&Value> = all.iter().map(|entry| &entry["run"]).collect();
+    let new: Vec<&Value> = new
+        .into_iter()
+        .filter(|run| !before_drift.contains(run))
+        .collect();
+    ensure!(new == [&Value::from(id.as_str())], "not one retrain but {new:?}");
     let commit = world.person.head()?;
     world.wait_live(&commit)?;
     let so_far = load.report().sent;
@@ -162,6 +174,13 @@ pub fn drift_retrain_rollout(world: &World) -> Result<Option<String>> {
         Ok(())
     })?;
     Ok(None)
+}
+
+/// What the ledger of retrains has, oldest first.
+fn retrains(world: &World) -> Result<Vec<Value>> {
+    let text = world.engine.record(engine::DRIFT_LEDGER)?.text;
+    let ledger: Value = text.map_or(Ok(Value::Null), |text| serde_json::from_str(&text))?;
+    Ok(ledger["entries"].as_array().cloned().unwrap_or_default())
 }
 
 /// Runs the drift monitor once, as its schedule would, and returns what it said.

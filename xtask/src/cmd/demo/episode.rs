@@ -21,14 +21,24 @@ const NO_BOUNDS: [(&str, &str); 3] = [
     ("RETRAIN_BREAKER_AFTER", "1000"),
 ];
 
-/// Name of the newest training run.
+/// A retrain in a cluster's pods, eleven of them where Kubeflow Pipelines runs it.
+const RETRAIN_DEADLINE: Duration = Duration::from_secs(300);
+
+/// Retrains that the ledger knows, newest first.
+fn ledger(engine: &dyn Engine) -> Outcome<Vec<Value>> {
+    let record = engine.record(engine::DRIFT_LEDGER);
+    let record = record.map_err(engine_failure(RETRAIN))?;
+    let ledger = record.text.as_deref().and_then(retrains::read);
+    Ok(ledger.map(|ledger| ledger.entries).unwrap_or_default())
+}
+
+/// Name of the newest retrain in the ledger.
 ///
 /// # Errors
 /// The engine does not answer.
 pub fn newest_retrain(engine: &dyn Engine) -> Outcome<Option<String>> {
-    let runs = engine.status().map_err(engine_failure(RETRAIN))?.runs;
-    let newest = runs.into_iter().find(|run| run.template == names::TRAINING);
-    Ok(newest.map(|run| run.id))
+    let newest = ledger(engine)?.into_iter().next();
+    Ok(newest.and_then(|entry| entry["run"].as_str().map(str::to_owned)))
 }
 
 /// The drift check starts the retrain, which ends with the promotion of the candidate; its name. The engine
@@ -48,30 +58,46 @@ pub fn retrain(
     let deadline = Deadline::after(Duration::from_secs(60));
     // The check is over before or after the run that it starts, as the trainer likes: both end well.
     let mut id = None;
-    wait::until(
-        ctx,
-        "the drift check has started a training run",
-        deadline,
-        || {
-            let now = newest_retrain(engine)?;
-            if now.is_some() && now.as_deref() != before {
-                id = now;
-                return Ok(Look::Holds);
-            }
-            let check = engine.run(&check).map_err(engine_failure(attempted))?;
-            if check.phase == engine::RunPhase::Failed {
-                train::verdict(&check)?;
-            }
-            Ok(Look::NotYet(check.log_tail.last().cloned().unwrap_or_default()))
-        },
-    )?;
+    wait::until(ctx, "the drift check has started a retrain", deadline, || {
+        let begun = ledger(engine)?.into_iter().next();
+        let begun = begun.filter(|entry| entry["state"]["is"] != "starting");
+        let now = begun.and_then(|entry| entry["run"].as_str().map(str::to_owned));
+        if now.is_some() && now.as_deref() != before {
+            id = now;
+            return Ok(Look::Holds);
+        }
+        let check = engine.run(&check).map_err(engine_failure(attempted))?;
+        if check.phase == engine::RunPhase::Failed {
+            train::verdict(&check)?;
+        }
+        Ok(Look::NotYet(check.log_tail.last().cloned().unwrap_or_default()))
+    })?;
     let id = id.unwrap_or_default();
     timeline.line(format!("the drift check saw the episode: {id}"));
     asked_again(ctx, engine, &id, timeline)?;
-    let mut told = 0;
     let start = Instant::now();
+    let runs = engine.status().map_err(engine_failure(attempted))?.runs;
+    let words = match runs.iter().any(|run| run.id == id) {
+        true => {
+            followed(ctx, engine, &id, timeline)?;
+            let run = engine.run(&id).map_err(engine_failure(attempted))?;
+            train::in_words(&train::verdict(&run)?)
+        }
+        false => ended(ctx, engine, &id)?,
+    };
+    timeline.line(format!(
+        "retrain over after {:.1} s: {words}",
+        start.elapsed().as_secs_f64()
+    ));
+    Ok(id)
+}
+
+/// A run of the engine to its end, with what it says.
+fn followed(ctx: &Ctx, engine: &dyn Engine, id: &str, timeline: &mut Timeline<'_>) -> Outcome<()> {
+    let mut told = 0;
+    let deadline = Deadline::after(Duration::from_secs(60));
     wait::until(ctx, "the retrain ends", deadline, || {
-        let run = engine.run(&id).map_err(engine_failure(attempted))?;
+        let run = engine.run(id).map_err(engine_failure(RETRAIN))?;
         for line in run.log_tail.iter().skip(told) {
             timeline.line(format!("  {}", line.trim()));
         }
@@ -83,13 +109,28 @@ pub fn retrain(
             Look::NotYet(run.log_tail.last().cloned().unwrap_or_default())
         })
     })?;
-    let result = train::verdict(&engine.run(&id).map_err(engine_failure(attempted))?)?;
-    timeline.line(format!(
-        "retrain over after {:.1} s: {}",
-        start.elapsed().as_secs_f64(),
-        train::in_words(&result)
-    ));
-    Ok(id)
+    Ok(())
+}
+
+/// A run of Kubeflow Pipelines to its end, which its own steps write into the ledger.
+fn ended(ctx: &Ctx, engine: &dyn Engine, id: &str) -> Outcome<String> {
+    let mut state = Value::Null;
+    let deadline = Deadline::after(RETRAIN_DEADLINE);
+    wait::until(ctx, "the pipeline's run ends", deadline, || {
+        let entry = ledger(engine)?.into_iter().find(|entry| entry["run"] == id);
+        state = entry.map(|entry| entry["state"].clone()).unwrap_or_default();
+        Ok(match state["is"].as_str() {
+            Some("starting" | "started") | None => Look::NotYet(format!("{id} is {}", state["is"])),
+            Some(_) => Look::Holds,
+        })
+    })?;
+    match state["is"] == "promoted" {
+        true => Ok(format!(
+            "model {} is promoted",
+            state["model"].as_str().unwrap_or_default()
+        )),
+        false => Err(broken("promote the candidate", state)),
+    }
 }
 
 /// A check more while the retrain goes on, or just after it: it must start nothing.
@@ -150,11 +191,7 @@ pub fn opened(drift: &Value) -> Outcome<String> {
 /// Either does not hold.
 pub fn closed(api: &Api<'_>, engine: &dyn Engine, run: &str, timeline: &mut Timeline<'_>) -> Outcome<()> {
     let promise = "close the episode with the promotion";
-    let record = engine
-        .record(engine::DRIFT_LEDGER)
-        .map_err(engine_failure(promise))?;
-    let ledger = record.text.as_deref().and_then(retrains::read);
-    let entries = ledger.map(|ledger| ledger.entries).unwrap_or_default();
+    let entries = ledger(engine)?;
     let Some(entry) = entries.iter().find(|entry| entry["run"] == run) else {
         return Err(broken(promise, format!("the ledger has no {run}")));
     };
