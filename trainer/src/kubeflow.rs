@@ -1,5 +1,6 @@
 //! Kubeflow Pipelines, seen from steps that are not async: the pipeline uploaded, runs started and looked at.
 
+use crate::cli::UploadFlags;
 use crate::failure::{Failure, Result};
 use crate::outcome::{Outcome, Status};
 use crate::pipeline::{self, Settings};
@@ -180,11 +181,6 @@ impl Kubeflow {
         self.wait_for(self.client.wait(id, &wait, progress)).map(drop)
     }
 
-    /// A run's page.
-    pub fn page(&self, id: &str) -> String {
-        format!("{}/#/runs/details/{id}", self.client.address())
-    }
-
     fn wait_for<T>(&self, call: impl Future<Output = std::result::Result<T, Error>>) -> Result<T> {
         self.runtime.block_on(call).map_err(said)
     }
@@ -194,12 +190,19 @@ impl Kubeflow {
 ///
 /// # Errors
 /// As [`Kubeflow::upload`].
-pub fn upload(host: &str, token: Option<&Path>, settings: &Settings) -> Result<Outcome> {
+pub fn upload(flags: &UploadFlags) -> Result<Outcome> {
+    let settings = flags.settings();
+    let (host, token) = (&flags.kfp_host, flags.kfp_token_file.as_deref());
     let kubeflow = Kubeflow::at(host, token, Duration::from_secs(30))?;
-    let (reference, version) = kubeflow.upload(settings)?;
+    let (reference, version) = kubeflow.upload(&settings)?;
+    let page = flags
+        .kfp_page
+        .as_ref()
+        .filter(|page| !page.is_empty())
+        .unwrap_or(host);
     let page = format!(
         "{}/#/pipelines/details/{}",
-        kubeflow.client.address(),
+        page.trim_end_matches('/'),
         reference.pipeline_id
     );
     let summary = format!("pipeline {}, version {version}: {page}", pipeline::NAME);

@@ -182,11 +182,7 @@ fn alone_or_whole(command: &Command) -> Result<Said> {
         Command::Pipeline(PipelineFlags {
             command: Some(PipelineCommand::Upload(flags)),
             ..
-        }) => kubeflow::upload(
-            &flags.kfp_host,
-            flags.kfp_token_file.as_deref(),
-            &flags.settings(),
-        ),
+        }) => kubeflow::upload(flags),
         Command::Pipeline(PipelineFlags { image, .. }) => {
             let mut settings = pipeline::Settings::default();
             if let Some(image) = image {

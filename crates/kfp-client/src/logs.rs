@@ -41,10 +41,26 @@ impl Client {
                 tail.extend(chunk.iter());
                 tail.drain(..tail.len().saturating_sub(TAIL_BYTES));
             }
-            Ok(String::from_utf8_lossy(tail.make_contiguous()).into_owned())
+            let text = String::from_utf8_lossy(tail.make_contiguous()).into_owned();
+            if unread(&text) {
+                answer::judge(self.address(), &name, 404, None, text.into_bytes())?;
+                return Ok(String::new());
+            }
+            Ok(text)
         };
         self.repeat(self.deadline(), &name, true, attempt).await
     }
+}
+
+/// Whether the server says, with 200 and as text, that it has no log (seen on 2.17.0 where run or node is unknown).
+fn unread(text: &str) -> bool {
+    let Ok(serde_json::Value::Object(said)) = serde_json::from_str(text) else {
+        return false;
+    };
+    let message = said.get("error_message").and_then(serde_json::Value::as_str);
+    said.len() == 2
+        && said.contains_key("error_details")
+        && message.is_some_and(|text| text.contains("Failed to read log"))
 }
 
 /// The last `count` lines of the step's own; the launcher's or driver's where it has none.

@@ -16,7 +16,7 @@ pub use flags::{
 pub use gate::GateFlags;
 pub use learn::{Algorithm, DataFlags, LabelledFlags, LearnFlags};
 pub use pass::PassFlags;
-pub use pipeline::{DefaultsFlags, PipelineCommand, PipelineFlags, PipelineRunFlags};
+pub use pipeline::{DefaultsFlags, PipelineCommand, PipelineFlags, PipelineRunFlags, UploadFlags};
 pub use trigger::{CauseFlags, PlaceFlags, ToldFlags, TriggerFlags};
 
 use clap::{Parser, Subcommand};

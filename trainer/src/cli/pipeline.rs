@@ -34,6 +34,9 @@ pub struct UploadFlags {
     /// File with a token for it, read anew for each call.
     #[arg(long, env = "KFP_TOKEN_FILE", value_name = "FILE")]
     pub kfp_token_file: Option<PathBuf>,
+    /// Its page, where the pipeline is looked at [default: --kfp-host].
+    #[arg(long, env = "KFP_PAGE", value_name = "URL")]
+    pub kfp_page: Option<String>,
     #[command(flatten)]
     pub place: DefaultsFlags,
     /// Default of the parameter mlflow_uri.

@@ -28,6 +28,9 @@ pub struct TriggerFlags {
     /// File with a token for it, read anew for each call.
     #[arg(long, env = "KFP_TOKEN_FILE", value_name = "FILE")]
     pub kfp_token_file: Option<PathBuf>,
+    /// Its page, where a run is looked at [default: --kfp-host].
+    #[arg(long, env = "KFP_PAGE", value_name = "URL")]
+    pub kfp_page: Option<String>,
     #[command(flatten)]
     pub defaults: DefaultsFlags,
     /// With --kfp-host: wait for the run's end, and show how its steps went.

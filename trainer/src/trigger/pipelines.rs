@@ -31,6 +31,8 @@ const LOG_LINES: usize = 20;
 /// See the module.
 pub struct Pipelines {
     kubeflow: Kubeflow,
+    /// Where people look at runs.
+    page: String,
     /// The run that was started or found, for the last words.
     begun: RefCell<Option<Run>>,
 }
@@ -46,6 +48,11 @@ impl Pipelines {
         };
         Ok(Some(Pipelines {
             kubeflow: Kubeflow::at(host, flags.kfp_token_file.as_deref(), START)?,
+            page: flags
+                .kfp_page
+                .clone()
+                .filter(|page| !page.is_empty())
+                .unwrap_or_else(|| host.to_owned()),
             begun: RefCell::new(None),
         }))
     }
@@ -112,7 +119,11 @@ impl Pipelines {
     /// The run that was started: its id, its name, its page.
     pub fn begun(&self) -> Option<(String, String, String)> {
         let run = self.begun.borrow().clone()?;
-        let page = self.kubeflow.page(&run.run_id);
+        let page = format!(
+            "{}/#/runs/details/{}",
+            self.page.trim_end_matches('/'),
+            run.run_id
+        );
         Some((run.run_id, run.display_name, page))
     }
 

@@ -198,6 +198,7 @@ fn told_always(environment: &str, object: &Value) -> BTreeMap<String, String> {
         ("API_URL", "http://inference-api.serving:8000"),
         ("ARGOCD_APPLICATION", "argocd/inference-api"),
         ("KFP_HOST", "http://ml-pipeline.kubeflow:8888"),
+        ("KFP_PAGE", "http://ml-pipeline-ui.kubeflow"),
         ("MLFLOW_TRACKING_URI", "http://mlflow.training:5000"),
         ("MODEL_NAME", "iris-model"),
         ("TRAINER_IMAGE", image),

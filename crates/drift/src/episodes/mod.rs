@@ -7,6 +7,7 @@
 
 mod breaker;
 mod decide;
+mod lease;
 mod ledger;
 mod protocol;
 mod verdict;
@@ -14,7 +15,8 @@ mod words;
 
 pub use contract::time::utc;
 pub use decide::{decide, decide_forced};
-pub use ledger::{Decision, ENTRIES_MAX, Entry, FORMAT, Lease, Ledger, LedgerError, Reason, Settled, State};
+pub use lease::Lease;
+pub use ledger::{Decision, ENTRIES_MAX, Entry, FORMAT, Ledger, LedgerError, Reason, Settled, State};
 pub use protocol::{Answer, Effect, RunLook, Runs, Trigger, Wish};
 pub use verdict::Verdict;
 pub use words::{duration, prometheus};

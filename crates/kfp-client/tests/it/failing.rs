@@ -159,7 +159,7 @@ async fn logs_that_are_not_to_be_had() {
     let empty = failure(&kfp, tasks.clone(), &[(pod.clone(), String::new())]).await;
     assert_eq!(empty.log_missing.as_deref(), Some("it is empty"));
     let gone = failure(&kfp, tasks.clone(), &[]).await;
-    assert!(gone.log_missing.unwrap().contains("workflow node not found"));
+    assert!(gone.log_missing.unwrap().contains("Failed to read logs"));
     kfp.fault(
         "GET",
         "log",

@@ -143,7 +143,13 @@ impl World {
         match (request.method.as_str(), &parts[..]) {
             ("GET", ["apis", "v1alpha1", "runs", _, "nodes", node, "log"]) => match self.logs.get(*node) {
                 Some(text) => body(200, "text/plain; charset=utf-8", text.as_str().unwrap()),
-                None => refused(404, 5, "Failed to read the log: workflow node not found"),
+                // 200, and text.
+                None => body(
+                    200,
+                    "text/plain; charset=utf-8",
+                    json!({"error_message": "BadRequestError: Failed to read logs for run r due to run fetching error: not found",
+                        "error_details": "BadRequestError: Failed to read logs for run r"}),
+                ),
             },
             (method, ["apis", "v2beta1", rest @ ..]) => match (method, rest) {
                 ("GET", ["healthz"]) => ok(json!({"commit_sha": "4a3592cb2dd0", "tag_name": "2.17.0",
