@@ -11,7 +11,7 @@ use kfp_client::{
 use serde_json::{Map, Value, json};
 use std::future::Future;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server.
 pub struct Kubeflow {
@@ -165,6 +165,7 @@ impl Kubeflow {
             log_lines,
             ..Wait::default()
         };
+        let start = Instant::now();
         let mut told: Vec<(String, String)> = Vec::new();
         let progress = |progress: Progress<'_>| match progress {
             Progress::Changed(run) => {
@@ -178,7 +179,10 @@ impl Kubeflow {
             }
             Progress::Trouble(error) => eprintln!("{error}; asking again"),
         };
-        self.wait_for(self.client.wait(id, &wait, progress)).map(drop)
+        let run = self.wait_for(self.client.wait(id, &wait, progress))?;
+        let seconds = start.elapsed().as_secs_f64();
+        eprintln!("{} ended {} after {seconds:.0} s", run.display_name, run.state);
+        Ok(())
     }
 
     fn wait_for<T>(&self, call: impl Future<Output = std::result::Result<T, Error>>) -> Result<T> {

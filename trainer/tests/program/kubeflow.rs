@@ -233,6 +233,25 @@ fn how_a_run_failed_is_shown_by_who_waits_and_kept_in_the_ledger() {
 }
 
 #[test]
+fn who_waits_is_told_of_each_step() {
+    let (world, kfp) = (drifting(), Kfp::start());
+    let nodes = json!([
+        runs::node("load", "SUCCEEDED", 1, &[]),
+        runs::node("train", "SKIPPED", 3, &[]),
+    ]);
+    kfp.world().states = vec![runs::ended("SUCCEEDED", nodes)];
+    let said = trigger(&world, &kfp, &["--wait"]).expect(0);
+    assert!(
+        said.stderr.contains("load      SUCCEEDED\ntrain     SKIPPED\nretrain_"),
+        "{}",
+        said.stderr
+    );
+    assert!(said.stderr.contains(" ended SUCCEEDED after "), "{}", said.stderr);
+    // Only the trigger's own result goes to stdout.
+    assert_eq!(said.json()["verdict"], "start");
+}
+
+#[test]
 fn the_pipeline_is_uploaded_once_for_each_place() {
     let (world, kfp) = (World::new(&nowhere()), Kfp::start());
     let upload = |more: &[(&str, &str)]| {
