@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 /// Variables that a step needs and the pipeline does not name: where the engine is, and accounts of MLflow,
 /// of registries and of S3-style stores. Git's account goes to the steps that ask for it alone.
-const INHERITED: [&str; 29] = [
+const INHERITED: [&str; 33] = [
     "API_URL",
     "API_KEY_FILE",
     "DRIFTLESS_ENGINE_FILE",
@@ -48,6 +48,10 @@ const INHERITED: [&str; 29] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
     "RUST_BACKTRACE",
 ];
 /// What a step has decided for good besides.
@@ -91,6 +95,11 @@ impl Here {
         let image = Image {
             digest,
             programs: [(format!("/{TRAINER}"), program.clone())].into(),
+            // This machine is the image: what its Git is told of repositories and accounts holds here, too.
+            env: std::env::var("HOME")
+                .map(|home| ("HOME".to_owned(), home))
+                .into_iter()
+                .collect(),
             ..Image::default()
         };
         Ok(Here {

@@ -242,7 +242,8 @@ fn who_waits_is_told_of_each_step() {
     kfp.world().states = vec![runs::ended("SUCCEEDED", nodes)];
     let said = trigger(&world, &kfp, &["--wait"]).expect(0);
     assert!(
-        said.stderr.contains("load      SUCCEEDED\ntrain     SKIPPED\nretrain_"),
+        said.stderr
+            .contains("load      SUCCEEDED\ntrain     SKIPPED\nretrain_"),
         "{}",
         said.stderr
     );
