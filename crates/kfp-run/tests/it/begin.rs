@@ -135,10 +135,9 @@ fn a_run_that_is_cancelled_stops_and_goes_on() {
     );
 }
 
-#[test]
-fn a_document_runs_with_the_images_of_a_layout() {
-    let place = tempfile::tempdir().unwrap();
-    let at = |name: &str| place.path().join(name).display().to_string();
+/// A layout `images` with one image, and a document `pipeline.yaml` whose step says its one parameter.
+fn packed(place: &std::path::Path, parameter: &str) {
+    let at = |name: &str| place.join(name).display().to_string();
     let store = oci::open_store(&format!("oci-layout:{}", at("images"))).unwrap();
     let program = b"#!/bin/sh\nprintf '%s' \"$MODE $1\" > \"$2\"\n".to_vec();
     let files = oci::LayerFiles::new().file("step", 0o755, program).unwrap();
@@ -150,7 +149,7 @@ fn a_document_runs_with_the_images_of_a_layout() {
     store.tag("team/step:1", &digest, false).unwrap();
 
     let mut b = Builder::new("packed");
-    let word = b.parameter::<Text>("word");
+    let word = b.parameter::<Text>(parameter);
     let mut step = kfp::build::Step::new("step", "team/step:1", 60);
     step.command(["/step"]);
     let input = step.input::<Text>("word");
@@ -160,7 +159,37 @@ fn a_document_runs_with_the_images_of_a_layout() {
     let task = b.task("step", &step).set(&input, &word).add();
     b.export("said", &task.output(&said));
     std::fs::write(at("pipeline.yaml"), b.build().unwrap().emit().unwrap().text).unwrap();
+}
 
+#[test]
+fn the_commands_of_the_page_work() {
+    let place = tempfile::tempdir().unwrap();
+    packed(place.path(), "rows");
+    let page = include_str!("../../../../docs/pipelines.md");
+    let commands: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ kfp-run "))
+        .collect();
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    for command in commands {
+        let mut program = std::process::Command::new(PROGRAM);
+        let ran = program
+            .args(command.split(' '))
+            .current_dir(place.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(0), "{command}: {said}");
+        let outputs: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!(outputs["parameters"]["said"], "from the image, 10", "{command}");
+    }
+}
+
+#[test]
+fn a_document_runs_with_the_images_of_a_layout() {
+    let place = tempfile::tempdir().unwrap();
+    packed(place.path(), "word");
+    let at = |name: &str| place.path().join(name).display().to_string();
     let run = |more: &[&str]| {
         let mut program = std::process::Command::new(PROGRAM);
         program.args([
